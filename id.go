@@ -146,6 +146,16 @@ func (c CallID) Run() RunID {
 	return RunID(p[0] + "." + p[1])
 }
 
+// Step returns the step of the call, 0 if the id is malformed.
+func (c CallID) Step() int {
+	p := strings.Split(string(c), ".")
+	if len(p) != 4 {
+		return 0
+	}
+	n, _ := strconv.Atoi(p[2])
+	return n
+}
+
 // MessageID names a message that an agent writes: unique per run, attempt and step; opaque.
 type MessageID string
 

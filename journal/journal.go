@@ -1,0 +1,166 @@
+// Package journal is the log and the records: the only package that knows the engine (NATS JetStream).
+//
+// A user's events live in one of S shards, in the order in which they were stored; a thread's are numbered without
+// gaps. Append returns when the event is on disk, as the engine's sync policy says. Everything may be called
+// concurrently. Nothing here knows what events mean.
+package journal
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/netra-systems/switchboard"
+)
+
+// Config says where the log is and how it is kept.
+type Config struct {
+	Connect  func() (*nats.Conn, error) // makes a connection to the engine
+	Shards   int                        // of a new store; an existing one keeps its own. 0: 8
+	Replicas int                        // of each stream. 0: 1
+	AckWait  time.Duration              // a wake-up without a heartbeat goes to another worker. 0: 10 s
+}
+
+// Journal is the open log. Close it after everything that uses it has ended.
+type Journal struct {
+	cfg    Config
+	shards int
+	epoch  string
+	write  *nats.Conn // appends, reads and deltas: deltas of a run stay in order with its events
+	live   *nats.Conn
+	wake   *nats.Conn
+	js     jetstream.JetStream
+	wakeJS jetstream.JetStream
+	meta   *Records
+}
+
+// Open connects and makes what is missing of the streams. Errors: Unavailable.
+func Open(ctx context.Context, cfg Config) (*Journal, error) {
+	if cfg.Shards == 0 {
+		cfg.Shards = 8
+	}
+	if cfg.Replicas == 0 {
+		cfg.Replicas = 1
+	}
+	if cfg.AckWait == 0 {
+		cfg.AckWait = 10 * time.Second
+	}
+	j := &Journal{cfg: cfg}
+	if err := j.open(ctx); err != nil {
+		j.Close()
+		return nil, switchboard.Wrap(switchboard.Unavailable, "the journal cannot be opened", err)
+	}
+	return j, nil
+}
+
+func (j *Journal) open(ctx context.Context) (err error) {
+	for _, c := range []**nats.Conn{&j.write, &j.live, &j.wake} {
+		if *c, err = j.cfg.Connect(); err != nil {
+			return err
+		}
+	}
+	if j.js, err = jetstream.New(j.write); err != nil {
+		return err
+	}
+	if j.wakeJS, err = jetstream.New(j.wake); err != nil {
+		return err
+	}
+	if j.meta, err = j.Records(ctx, "store"); err != nil {
+		return err
+	}
+	shards, err := j.fixed(ctx, "shards", strconv.Itoa(j.cfg.Shards))
+	if err != nil {
+		return err
+	}
+	if j.shards, err = strconv.Atoi(shards); err != nil || j.shards < 1 {
+		return fmt.Errorf("%w: shards = %q", ErrDamaged, shards)
+	}
+	if j.epoch, err = j.fixed(ctx, "epoch", strings.ToLower(rand.Text()[:8])); err != nil {
+		return err
+	}
+	for s := range j.shards {
+		if err := j.openShard(ctx, s); err != nil {
+			return fmt.Errorf("shard %d: %w", s, err)
+		}
+	}
+	return nil
+}
+
+// fixed returns a value of the store, which the first start sets.
+func (j *Journal) fixed(ctx context.Context, key, first string) (string, error) {
+	v, _, err := j.meta.Get(ctx, key)
+	if switchboard.CodeOf(err) != switchboard.NotFound {
+		return string(v), err
+	}
+	if _, err := j.meta.Create(ctx, key, []byte(first)); err != nil && switchboard.CodeOf(err) != switchboard.Conflict {
+		return "", err
+	}
+	v, _, err = j.meta.Get(ctx, key)
+	return string(v), err
+}
+
+func (j *Journal) openShard(ctx context.Context, s int) error {
+	want := jetstream.StreamConfig{
+		Name: streamName(s), Subjects: []string{shardSubject(s)}, Storage: jetstream.FileStorage, Replicas: j.cfg.Replicas,
+		AllowDirect: true, DenyDelete: false, Duplicates: time.Second, // no Msg-Id is ever sent
+		RePublish: &jetstream.RePublish{Source: shardSubject(s), Destination: liveSubject(s)},
+	}
+	stream, err := j.js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		stream, err = j.js.CreateOrUpdateStream(ctx, want)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = stream.Consumer(ctx, advancer)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+			Durable: advancer, FilterSubject: wakeSubject(s), AckPolicy: jetstream.AckExplicitPolicy,
+			AckWait: j.cfg.AckWait, MaxAckPending: -1, MaxDeliver: -1,
+		})
+	}
+	return err
+}
+
+// Records opens a bucket of documents.
+func (j *Journal) Records(ctx context.Context, bucket string) (*Records, error) {
+	return OpenRecords(ctx, j.js, bucket, j.cfg.Replicas)
+}
+
+// Shards returns the number of shards, fixed when the store was made.
+func (j *Journal) Shards() int { return j.shards }
+
+// Shard returns the shard of a user.
+func (j *Journal) Shard(u switchboard.UserID) int { return shardOf(u, j.shards) }
+
+// Epoch names the life of the store: a cursor of another epoch is of no use.
+func (j *Journal) Epoch() string { return j.epoch }
+
+// AckWait returns how long a wake-up may go without a heartbeat.
+func (j *Journal) AckWait() time.Duration { return j.cfg.AckWait }
+
+// Ready returns an error while the log cannot be reached.
+func (j *Journal) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if _, err := j.js.AccountInfo(ctx); err != nil {
+		return switchboard.Wrap(switchboard.Unavailable, "the store does not answer", err)
+	}
+	return nil
+}
+
+// Close ends the connections.
+func (j *Journal) Close() {
+	for _, c := range []*nats.Conn{j.wake, j.live, j.write} {
+		if c != nil {
+			c.Close()
+		}
+	}
+}

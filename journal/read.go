@@ -1,0 +1,325 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/thread"
+)
+
+// getRequest is a direct get (ADR-31).
+type getRequest struct {
+	Seq       uint64   `json:"seq,omitzero"`
+	Next      string   `json:"next_by_subj,omitzero"`
+	Last      string   `json:"last_by_subj,omitzero"`
+	Batch     int      `json:"batch,omitzero"`
+	MaxBytes  int      `json:"max_bytes,omitzero"`
+	MultiLast []string `json:"multi_last,omitzero"`
+	UpTo      uint64   `json:"up_to_seq,omitzero"`
+}
+
+// errTooMany says that a multi_last would answer more than 1,024 entries.
+var errTooMany = errors.New("too many subjects")
+
+// readWait bounds one direct get.
+const readWait = 5 * time.Second
+
+// batchBytes bounds the answer to one batch.
+const batchBytes = 4 << 20
+
+// get asks the engine and gives each answer to fn; fn returns false to stop early. An answer that does not come whole
+// is an error: what is pending is counted down by the engine in each answer.
+func (j *Journal) get(ctx context.Context, shard int, r getRequest, fn func(*nats.Msg) (bool, error)) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, readWait)
+	defer cancel()
+	subject := "$JS.API.DIRECT.GET." + streamName(shard)
+	batch := r.Batch > 0 || len(r.MultiLast) > 0
+	if !batch {
+		m, err := j.write.RequestWithContext(ctx, subject, b)
+		if err != nil {
+			return err
+		}
+		if m.Header.Get("Status") != "" {
+			return nil
+		}
+		_, err = fn(m)
+		return err
+	}
+	inbox := j.write.NewRespInbox()
+	sub, err := j.write.SubscribeSync(inbox)
+	if err != nil {
+		return err
+	}
+	defer sub.Unsubscribe()
+	if err := j.write.PublishRequest(subject, inbox, b); err != nil {
+		return err
+	}
+	pending := int64(-1)
+	for {
+		m, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return err
+		}
+		switch m.Header.Get("Status") {
+		case "":
+		case "204", "404":
+			return nil
+		case "413":
+			return errTooMany
+		default:
+			return fmt.Errorf("direct get: %s", m.Header.Get("Description"))
+		}
+		left, err := strconv.ParseInt(m.Header.Get("Nats-Num-Pending"), 10, 64)
+		if err != nil || pending >= 0 && left > pending {
+			return fmt.Errorf("direct get: an answer is missing")
+		}
+		pending = left
+		if more, err := fn(m); err != nil || !more {
+			return err
+		}
+	}
+}
+
+// entryOf reads a stored entry, as direct get and RePublish give it.
+func entryOf(m *nats.Msg, subject string) (thread.Entry, error) {
+	seq, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
+	if err != nil {
+		return thread.Entry{}, fmt.Errorf("%w: an entry without a sequence", ErrDamaged)
+	}
+	u, t, err := parseSubject(subject)
+	if err != nil {
+		return thread.Entry{}, fmt.Errorf("%w: entry %d: subject", ErrDamaged, seq)
+	}
+	e := thread.Entry{User: u, Seq: seq, Data: m.Data}
+	if err := json.Unmarshal([]byte(m.Header.Get(headerKey)), &e.Header); err != nil {
+		return thread.Entry{}, fmt.Errorf("%w: entry %d: header: %w", ErrDamaged, seq, err)
+	}
+	if len(m.Data) == 0 { // headers only
+		e.Event.ThreadID = t
+		return e, nil
+	}
+	if e.Event, err = switchboard.DecodeEvent(m.Data); err != nil {
+		return thread.Entry{}, fmt.Errorf("%w: entry %d: %w", ErrDamaged, seq, err)
+	}
+	if e.Event.ThreadID != t {
+		return thread.Entry{}, fmt.Errorf("%w: entry %d lies in another thread", ErrDamaged, seq)
+	}
+	return e, nil
+}
+
+// readSubject reads up to batch entries of a literal subject (or of the shard, if it is "") from a sequence on.
+func (j *Journal) readSubject(ctx context.Context, shard int, subject string, from uint64, batch int) ([]thread.Entry, error) {
+	r := getRequest{Seq: max(from, 1), Next: subject, Batch: batch, MaxBytes: batchBytes}
+	var out []thread.Entry
+	err := j.get(ctx, shard, r, func(m *nats.Msg) (bool, error) {
+		e, err := entryOf(m, m.Header.Get("Nats-Subject"))
+		if err == nil {
+			out = append(out, e)
+		}
+		return len(out) < batch, err
+	})
+	return out, err
+}
+
+// batchSize is how many entries one batch asks for.
+const batchSize = 256
+
+// readAll reads all entries of a literal subject from a sequence on.
+func (j *Journal) readAll(ctx context.Context, shard int, subject string, from uint64) ([]thread.Entry, error) {
+	var out []thread.Entry
+	for {
+		page, err := j.readSubject(ctx, shard, subject, from, batchSize)
+		if err != nil || len(page) == 0 {
+			return out, err
+		}
+		out = append(out, page...)
+		from = page[len(page)-1].Seq + 1
+	}
+}
+
+// readTries bounds how often a thread is read again because entries came in between.
+const readTries = 20
+
+// Read returns the entries of a thread after a position: without gaps, and chained to it. Errors: Unavailable,
+// ErrDamaged.
+func (j *Journal) Read(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, after thread.Position) ([]thread.Entry, error) {
+	s := j.Shard(u)
+	in, err := threadSubject(s, u, t, "in")
+	if err != nil {
+		return nil, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
+	}
+	out, err := threadSubject(s, u, t, "out")
+	if err != nil {
+		return nil, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
+	}
+	for range readTries {
+		a, err := j.readAll(ctx, s, in, after.Seq+1)
+		if err != nil {
+			return nil, readError(err)
+		}
+		b, err := j.readAll(ctx, s, out, after.Seq+1)
+		if err != nil {
+			return nil, readError(err)
+		}
+		all := append(a, b...)
+		slices.SortFunc(all, func(x, y thread.Entry) int { return int(int64(x.Seq) - int64(y.Seq)) })
+		if i := slices.IndexFunc(all, func(e thread.Entry) bool { return e.Event.Type == switchboard.ThreadDeleted }); i >= 0 {
+			return all[i : i+1], nil // what stands before the tombstone is being erased
+		}
+		whole, err := contiguous(all, after)
+		if err != nil {
+			return nil, err
+		}
+		if whole {
+			return all, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: entries of a thread are missing", ErrDamaged)
+}
+
+// contiguous reports whether entries follow a position without a gap; a broken chain is damage.
+func contiguous(es []thread.Entry, at thread.Position) (bool, error) {
+	for _, e := range es {
+		if e.Header.N != at.N+1 {
+			return false, nil
+		}
+		if e.Header.Chain != chain(at.Chain, e.Data) {
+			return false, fmt.Errorf("%w: entry %d does not follow its thread", ErrDamaged, e.Seq)
+		}
+		at = thread.Position{N: e.Header.N, Seq: e.Seq, Chain: e.Header.Chain}
+	}
+	return true, nil
+}
+
+// Page returns up to limit entries of a thread with numbers above after, starting to read at a sequence at or below
+// the first of them.
+func (j *Journal) Page(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, fromSeq, after uint64, limit int) ([]thread.Entry, error) {
+	s := j.Shard(u)
+	var readers []*reader
+	for _, direction := range []string{"in", "out"} {
+		subject, err := threadSubject(s, u, t, direction)
+		if err != nil {
+			return nil, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
+		}
+		readers = append(readers, &reader{subject: subject, from: fromSeq})
+	}
+	var out []thread.Entry
+	next := j.merge(s, readers)
+	for len(out) < limit {
+		e, ok, err := next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+		if e.Header.N > after {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+// Heads returns the newest entry of each thread of the user that has entries after a sequence, oldest first. Its
+// events may lack everything but the thread: the header tells.
+func (j *Journal) Heads(ctx context.Context, u switchboard.UserID, after uint64) ([]thread.Entry, error) {
+	s := j.Shard(u)
+	subject, err := userSubject(s, u)
+	if err != nil {
+		return nil, err
+	}
+	newest := map[switchboard.ThreadID]thread.Entry{}
+	add := func(m *nats.Msg, subject string) (bool, error) {
+		e, err := entryOf(m, subject)
+		if err == nil && e.Header.N > newest[e.Event.ThreadID].Header.N {
+			newest[e.Event.ThreadID] = e
+		}
+		return true, err
+	}
+	err = j.get(ctx, s, getRequest{MultiLast: []string{subject}, Seq: after + 1}, func(m *nats.Msg) (bool, error) {
+		return add(m, m.Header.Get("Nats-Subject"))
+	})
+	if errors.Is(err, errTooMany) {
+		err = j.manyHeads(ctx, s, subject, after, add)
+	}
+	if err != nil {
+		return nil, readError(err)
+	}
+	out := make([]thread.Entry, 0, len(newest))
+	for _, e := range newest {
+		out = append(out, e)
+	}
+	slices.SortFunc(out, func(x, y thread.Entry) int { return int(int64(x.Seq) - int64(y.Seq)) })
+	return out, nil
+}
+
+// manyHeads reads the heads of more subjects than multi_last answers: an ordered consumer gives their headers.
+func (j *Journal) manyHeads(ctx context.Context, shard int, subject string, after uint64, add func(*nats.Msg, string) (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, 4*readWait)
+	defer cancel()
+	c, err := j.js.OrderedConsumer(ctx, streamName(shard), jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, HeadersOnly: true,
+	})
+	if err != nil {
+		return err
+	}
+	for {
+		batch, err := c.FetchNoWait(4096)
+		if err != nil {
+			return err
+		}
+		last := false
+		n := 0
+		for m := range batch.Messages() {
+			n++
+			meta, err := m.Metadata()
+			if err != nil {
+				return err
+			}
+			last = meta.NumPending == 0
+			if meta.Sequence.Stream <= after {
+				continue
+			}
+			h := nats.Header(m.Headers())
+			h.Set("Nats-Sequence", strconv.FormatUint(meta.Sequence.Stream, 10))
+			if _, err := add(&nats.Msg{Header: h}, m.Subject()); err != nil {
+				return err
+			}
+		}
+		if err := batch.Error(); err != nil {
+			return err
+		}
+		if last || n == 0 {
+			return nil
+		}
+	}
+}
+
+// At returns the user's entry at a sequence; false if there is none, or it is another user's.
+func (j *Journal) At(ctx context.Context, u switchboard.UserID, seq uint64) (e thread.Entry, found bool, err error) {
+	err = j.get(ctx, j.Shard(u), getRequest{Seq: seq}, func(m *nats.Msg) (bool, error) {
+		e, err = entryOf(m, m.Header.Get("Nats-Subject"))
+		found = err == nil && e.User == u
+		return false, err
+	})
+	if err != nil {
+		return thread.Entry{}, false, readError(err)
+	}
+	if !found {
+		return thread.Entry{}, false, nil
+	}
+	return e, true, nil
+}

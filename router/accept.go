@@ -1,0 +1,112 @@
+package router
+
+import (
+	"context"
+	"time"
+
+	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/thread"
+)
+
+// decideTries bounds how often a message is decided on anew because others wrote to its thread first.
+const decideTries = 100
+
+// accept adds a message to its thread: the thread's fold decides, this is the one place that appends.
+func (r *Router) accept(ctx context.Context, c Caller, m switchboard.Message) (any, error) {
+	u := c.User.ID
+	id, made, err := address(u, m)
+	if err != nil {
+		return nil, r.refuse(u, err)
+	}
+	refund, err := r.budgets.reserve(u)
+	if err != nil {
+		return nil, err
+	}
+	ack, err := r.decide(ctx, u, id, made, m)
+	if err != nil || ack.Duplicate {
+		refund()
+		if limited := r.Refused(u); limited != nil {
+			err = limited
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ack, nil
+}
+
+func (r *Router) decide(ctx context.Context, u switchboard.UserID, id switchboard.ThreadID, made bool, m switchboard.Message) (switchboard.Ack, error) {
+	s := r.cache.take(u, id)
+	defer s.give()
+	if s.state.N == 0 && !made {
+		if _, err := s.state.Advance(ctx, r.cfg.Journal); err != nil {
+			return switchboard.Ack{}, err
+		}
+		if s.state.N == 0 {
+			return switchboard.Ack{}, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
+		}
+	}
+	req := thread.Request{ID: m.ID, Payload: m.Payload, Time: time.Now()}
+	for range decideTries {
+		v, err := s.state.Accept(req, r.cfg.Rules)
+		if err != nil || v.Draft == nil {
+			return v.Ack, err
+		}
+		stored, err := s.state.Put(ctx, r.cfg.Journal, *v.Draft)
+		if err != nil || stored {
+			return v.Ack, err
+		}
+	}
+	return switchboard.Ack{}, switchboard.Errorf(switchboard.Unavailable, "the thread is too busy; send again with the same id")
+}
+
+// address returns the thread that a message goes to; made says that the message may begin it.
+func address(u switchboard.UserID, m switchboard.Message) (id switchboard.ThreadID, made bool, err error) {
+	var named switchboard.ThreadID
+	switch p := m.Payload.(type) {
+	case *switchboard.StopAgent:
+		run, err := switchboard.ParseRunID(p.RunID)
+		if err != nil {
+			return "", false, under(err)
+		}
+		named = run.Thread()
+	case *switchboard.ToolDecision:
+		call, err := switchboard.ParseCallID(p.CallID)
+		if err != nil {
+			return "", false, under(err)
+		}
+		named = call.Run().Thread()
+	case *switchboard.UserMessage, *switchboard.StartAgent:
+		if m.ThreadID == "" {
+			return switchboard.NewThreadID(u, m.ID), true, nil
+		}
+	}
+	if m.ThreadID == "" {
+		if named == "" {
+			return "", false, switchboard.Errorf(switchboard.Invalid, "thread_id is needed").At("thread_id")
+		}
+		return named, false, nil
+	}
+	id, err = switchboard.ParseThreadID(m.ThreadID)
+	if err != nil {
+		return "", false, err
+	}
+	if named != "" && named != id {
+		return "", false, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
+	}
+	return id, false, nil
+}
+
+// under puts the field of an error into the payload.
+func under(err error) error {
+	e := switchboard.AsError(err)
+	return e.At("payload." + e.Field)
+}
+
+// refuse spends a refusal; when there are none left, that is the answer.
+func (r *Router) refuse(u switchboard.UserID, err error) error {
+	if limited := r.Refused(u); limited != nil {
+		return limited
+	}
+	return err
+}

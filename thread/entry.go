@@ -1,0 +1,56 @@
+// Package thread is the one fold of a conversation: from the entries of a thread's log to its state, what it needs
+// next, who must do it, and what a message may add to it.
+//
+// A State is a function of the log alone: two nodes that have read the same entries hold equal states. Nothing here
+// does I/O. A State is not safe for concurrent use; Entries are immutable once read.
+package thread
+
+import "github.com/netra-systems/switchboard"
+
+// Entry is an event as the log holds it.
+type Entry struct {
+	User   switchboard.UserID
+	Seq    uint64 // sequence in the user's shard; with gaps within a thread
+	Event  switchboard.Event
+	Header Header
+	Data   []byte // the encoded event, without a cursor
+}
+
+// Header is what the log keeps beside an event and never sends to a device.
+type Header struct {
+	N        uint64                    `json:"n"`           // number within the thread, also of a tombstone
+	Append   string                    `json:"a"`           // random per writer and decision, kept over its retries
+	Digest   string                    `json:"g,omitempty"` // of the message that was accepted
+	Worker   string                    `json:"w,omitempty"`
+	Wake     uint64                    `json:"k,omitzero"` // sequence of the wake-up under which a claim was made
+	Attempt  int                       `json:"t,omitzero"` // of the run that holds the thread, after this event
+	Delivery uint64                    `json:"d,omitzero"` // delivery count of that wake-up
+	Usage    switchboard.Usage         `json:"u,omitzero"` // of the model step that the event records
+	Chain    string                    `json:"c"`          // hash of the previous chain value and the event
+	Summary  switchboard.ThreadSummary `json:"s"`          // the thread's row in the list, after this event
+}
+
+// Draft is an event that is to be appended; the log fills in the rest.
+type Draft struct {
+	Event  switchboard.Event
+	Header Header
+}
+
+// Position is a place in a thread: an append is taken only if the thread still ends there.
+type Position struct {
+	N     uint64
+	Seq   uint64
+	Chain string
+}
+
+// Wakeup is the delivery of a person's entry to a worker. Acks, naks and heartbeats prove nothing: only the log
+// decides who may write.
+type Wakeup interface {
+	User() switchboard.UserID
+	Thread() switchboard.ThreadID
+	Seq() uint64             // of the entry
+	Delivery() uint64        // 1 for the first delivery
+	Ack() error              // never deliver again; returns when the log has taken note
+	Nak(afterMS int64) error // deliver again after so many milliseconds
+	Heartbeat() error        // keeps the wake-up from being delivered to another worker
+}

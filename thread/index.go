@@ -1,0 +1,137 @@
+package thread
+
+import (
+	"slices"
+	"sort"
+	"strconv"
+
+	"github.com/netra-systems/switchboard"
+)
+
+// Row is what the list of a user's threads knows of one.
+type Row struct {
+	Summary switchboard.ThreadSummary
+	Seq     uint64 // of the thread's newest entry
+	N       uint64
+	Chain   string
+	Attempt int // of the active run
+	Deleted bool
+}
+
+// Index is the fold of a user's entries to the list of threads, in the order of activity. Entries may be applied
+// again. It is not safe for concurrent use.
+type Index struct {
+	rows  map[switchboard.ThreadID]*Row
+	order []*Row // by Seq, ascending
+}
+
+// NewIndex returns the index of a user whose threads end with these entries, in order.
+func NewIndex(heads []Entry) *Index {
+	x := &Index{rows: make(map[switchboard.ThreadID]*Row, len(heads))}
+	for _, e := range heads {
+		x.Apply(e)
+	}
+	return x
+}
+
+// Apply folds an entry of the user; one that is known already changes nothing.
+func (x *Index) Apply(e Entry) {
+	t := e.Event.ThreadID
+	r := x.rows[t]
+	if r == nil {
+		r = &Row{}
+		x.rows[t] = r
+	} else {
+		if e.Header.N <= r.N {
+			return
+		}
+		i := x.above(r.Seq - 1)
+		x.order = slices.Delete(x.order, i, i+1)
+	}
+	*r = Row{
+		Summary: e.Header.Summary, Seq: e.Seq, N: e.Header.N, Chain: e.Header.Chain, Attempt: e.Header.Attempt,
+		Deleted: e.Header.Summary.Created.IsZero(),
+	}
+	if n := len(x.order); n == 0 || x.order[n-1].Seq < e.Seq {
+		x.order = append(x.order, r)
+	} else {
+		x.order = slices.Insert(x.order, x.above(e.Seq), r)
+	}
+}
+
+// above returns the place of the first row with a sequence above seq.
+func (x *Index) above(seq uint64) int {
+	return sort.Search(len(x.order), func(i int) bool { return x.order[i].Seq > seq })
+}
+
+// Last returns the sequence and the chain value of the user's newest entry, zero if there is none.
+func (x *Index) Last() (seq uint64, chain string) {
+	if len(x.order) == 0 {
+		return 0, ""
+	}
+	r := x.order[len(x.order)-1]
+	return r.Seq, r.Chain
+}
+
+// Moved returns the threads that have entries after a sequence.
+func (x *Index) Moved(after uint64) []switchboard.ThreadID {
+	rows := x.order[x.above(after):]
+	out := make([]switchboard.ThreadID, len(rows))
+	for i, r := range rows {
+		out[i] = r.Summary.ThreadID
+	}
+	return out
+}
+
+// Active returns the runs that hold a thread or wait, with their attempts.
+func (x *Index) Active() map[switchboard.RunID]int {
+	out := map[switchboard.RunID]int{}
+	for _, r := range x.order {
+		if r.Summary.ActiveRun != "" {
+			out[r.Summary.ActiveRun] = r.Attempt
+		}
+	}
+	return out
+}
+
+// Row returns the row of a thread; nil if the user has none of this id, or deleted it.
+func (x *Index) Row(t switchboard.ThreadID) *Row {
+	if r := x.rows[t]; r != nil && !r.Deleted {
+		return r
+	}
+	return nil
+}
+
+// ErasedAfter reports whether a thread was deleted after a sequence, so that the entry there may be gone.
+func (x *Index) ErasedAfter(seq uint64) bool {
+	return slices.ContainsFunc(x.order[x.above(seq):], func(r *Row) bool { return r.Deleted })
+}
+
+// List returns a page of threads, newest activity first. Errors: Invalid, field "payload.before".
+func (x *Index) List(m switchboard.ListThreads, l switchboard.Limits) (switchboard.ThreadList, error) {
+	end := len(x.order)
+	if m.Before != "" {
+		seq, err := strconv.ParseUint(m.Before, 10, 64)
+		if err != nil || seq == 0 {
+			return switchboard.ThreadList{}, switchboard.Errorf(switchboard.Invalid, "not the next of a page").At("payload.before")
+		}
+		end = x.above(seq - 1)
+	}
+	limit := m.Limit
+	if limit == 0 {
+		limit = l.PageThreads
+	}
+	page := switchboard.ThreadList{Threads: []switchboard.ThreadSummary{}}
+	for i := end - 1; i >= 0; i-- {
+		r := x.order[i]
+		if r.Deleted {
+			continue
+		}
+		if len(page.Threads) == limit {
+			page.Next = strconv.FormatUint(x.order[i+1].Seq, 10)
+			break
+		}
+		page.Threads = append(page.Threads, r.Summary)
+	}
+	return page, nil
+}

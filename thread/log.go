@@ -1,0 +1,76 @@
+package thread
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+
+	"github.com/netra-systems/switchboard"
+)
+
+// ErrConflict says that the thread does not end where the writer thought: nothing was stored.
+var ErrConflict = errors.New("the thread has moved on")
+
+// ErrUnknown says that it is not known whether the entry was stored: the log must be asked.
+var ErrUnknown = errors.New("it is not known whether the event was stored")
+
+// Log is the log of a thread.
+type Log interface {
+	// Append stores a draft durably if the thread ends at a position: ErrConflict if it does not, ErrUnknown if the
+	// outcome is not known, else a *switchboard.Error and nothing was stored.
+	Append(ctx context.Context, u switchboard.UserID, d Draft, at Position) (Entry, error)
+	// Read returns the entries after a position, without gaps.
+	Read(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, after Position) ([]Entry, error)
+}
+
+// unknownTries bounds how often an append of unknown outcome is repeated.
+const unknownTries = 3
+
+// Put appends a draft that was decided on this state, and folds it. Stored is false when others wrote first: their
+// entries are folded now, and the caller decides anew on what it sees. It is never repeated blindly: after a conflict
+// or an unknown outcome the log is read, and an entry with the draft's append id there means stored.
+func (s *State) Put(ctx context.Context, log Log, d Draft) (stored bool, err error) {
+	d.Header.N, d.Header.Append = s.N+1, rand.Text()
+	d.Event.ThreadID = s.Thread
+	if d.Event.Type != switchboard.ThreadDeleted {
+		d.Event.N = s.N + 1
+	}
+	s.Preview(&d)
+	for try := 0; ; try++ {
+		e, err := log.Append(ctx, s.User, d, s.Position)
+		if err == nil {
+			s.Apply(e)
+			return true, nil
+		}
+		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnknown) {
+			return false, err
+		}
+		news, rerr := s.Advance(ctx, log)
+		if rerr != nil {
+			return false, rerr
+		}
+		for _, e := range news {
+			if e.Header.Append == d.Header.Append {
+				return true, nil
+			}
+		}
+		if len(news) > 0 || errors.Is(err, ErrConflict) {
+			return false, nil
+		}
+		if try == unknownTries {
+			return false, switchboard.Wrap(switchboard.Unavailable, "the log does not answer; send again with the same id", err)
+		}
+	}
+}
+
+// Advance folds what was written since, and returns it.
+func (s *State) Advance(ctx context.Context, log Log) ([]Entry, error) {
+	news, err := log.Read(ctx, s.User, s.Thread, s.Position)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range news {
+		s.Apply(e)
+	}
+	return news, nil
+}
