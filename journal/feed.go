@@ -28,6 +28,8 @@ type Feed struct {
 	ready []thread.Entry
 	after *nats.Msg // a live message that waits for ready to be given
 	check *time.Ticker
+	lose  func(n int) bool // drops live entries in tests
+	seen  int
 }
 
 // feedQueue bounds the live messages that wait; more are dropped by the client and read from the log.
@@ -43,7 +45,7 @@ func (j *Journal) Follow(ctx context.Context, shard int) (*Feed, error) {
 	if f.sub, err = j.live.ChanSubscribe(liveSubject(shard), f.in); err != nil {
 		return nil, readError(err)
 	}
-	if err := j.live.FlushWithContext(ctx); err != nil {
+	if err := j.live.FlushTimeout(readWait); err != nil {
 		return nil, readError(err)
 	}
 	stream, err := j.js.Stream(ctx, streamName(shard))
@@ -85,6 +87,11 @@ func (f *Feed) Next(ctx context.Context) (entry *thread.Entry, user switchboard.
 			user, _, _ := strings.Cut(rest, ".")
 			return nil, switchboard.UserID(user), m.Data, nil
 		}
+		if f.lose != nil {
+			if f.seen++; f.lose(f.seen) {
+				continue
+			}
+		}
 		e, err := entryOf(m, m.Subject)
 		switch {
 		case err != nil:
@@ -106,6 +113,10 @@ func (f *Feed) Next(ctx context.Context) (entry *thread.Entry, user switchboard.
 	}
 }
 
+// Lose makes the feed lose the live signals for which lose returns true: a fault that tests inject. Only Next's caller
+// may call it.
+func (f *Feed) Lose(lose func(n int) bool) { f.lose = lose }
+
 // fill reads what the log holds after the position.
 func (f *Feed) fill(ctx context.Context) error {
 	es, err := f.j.readSubject(ctx, f.shard, ">", f.pos+1, batchSize)
@@ -123,6 +134,9 @@ func (f *Feed) Listen(u switchboard.UserID) (ignore func(), err error) {
 		return nil, err
 	}
 	sub, err := f.j.live.ChanSubscribe(subject, f.in)
+	if err == nil {
+		err = f.j.live.FlushTimeout(readWait)
+	}
 	if err != nil {
 		return nil, readError(err)
 	}

@@ -1,0 +1,64 @@
+// Package journaltest is the one conformance suite for every way to run the journal, and what tests of other packages
+// need to open a real one.
+package journaltest
+
+import (
+	"os"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server/ats"
+
+	"github.com/netra-systems/switchboard/journal"
+	"github.com/netra-systems/switchboard/journal/embed"
+)
+
+// Main runs the tests of a package that uses the engine inside synctest bubbles: the engine's clock goroutine has to
+// begin outside of them. It is the only caller of ats.Register.
+func Main(m *testing.M) {
+	ats.Register()
+	code := m.Run()
+	ats.Unregister()
+	os.Exit(code)
+}
+
+// Open opens a journal of two shards on an engine of its own, in memory-backed files where there are any; both end
+// with the test.
+func Open(t testing.TB) *journal.Journal {
+	t.Helper()
+	return OpenOn(t, Start(t), journal.Config{Shards: 2})
+}
+
+// Start starts an engine of its own that ends with the test.
+func Start(t testing.TB) *embed.Server {
+	t.Helper()
+	s, err := embed.Start(embed.Config{Dir: Dir(t), Max: 1 << 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// OpenOn opens a journal on a running engine.
+func OpenOn(t testing.TB, s *embed.Server, cfg journal.Config) *journal.Journal {
+	t.Helper()
+	cfg.Connect = s.Connect
+	j, err := journal.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(j.Close)
+	return j
+}
+
+// Dir returns a folder that is removed after the test: in memory where the system has /dev/shm, for fsync costs
+// milliseconds on a disk and tests in bubbles are many.
+func Dir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "switchboard-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
