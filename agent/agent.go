@@ -70,7 +70,7 @@ type Config struct {
 	Registry prometheus.Registerer
 	Logger   *slog.Logger
 
-	// Point, if set, is called at each step boundary: tests stop and end workers there.
+	// Point, if set, is called at each step boundary: tests freeze workers there, and end them with an error.
 	Point func(ctx context.Context, name string) error
 }
 

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -36,7 +37,10 @@ func (t *task) point(ctx context.Context, name string) error {
 	if t.r.cfg.Point == nil {
 		return nil
 	}
-	return t.r.cfg.Point(ctx, name)
+	if err := t.r.cfg.Point(ctx, name); err != nil {
+		return fmt.Errorf("%w: %w", errDead, err)
+	}
+	return nil
 }
 
 // extend lets the heartbeats go on for one more run.

@@ -28,6 +28,14 @@ type Config struct {
 	AckWait  time.Duration              // a wake-up without a heartbeat goes to another worker. 0: 10 s
 }
 
+// Dial returns a Connect for engines outside of this process: a URL or several with commas between them. The token or
+// user and password may stand in the URL.
+func Dial(urls string) func() (*nats.Conn, error) {
+	return func() (*nats.Conn, error) {
+		return nats.Connect(urls, nats.Name("switchboard"), nats.MaxReconnects(-1), nats.SyncQueueLen(2048))
+	}
+}
+
 // Journal is the open log. Close it after everything that uses it has ended.
 type Journal struct {
 	cfg    Config
@@ -37,7 +45,7 @@ type Journal struct {
 	live   *nats.Conn
 	wake   *nats.Conn
 	js     jetstream.JetStream
-	wakeJS jetstream.JetStream
+	wakers []jetstream.Consumer // of each shard, on wake
 	meta   *Records
 }
 
@@ -69,7 +77,8 @@ func (j *Journal) open(ctx context.Context) (err error) {
 	if j.js, err = jetstream.New(j.write); err != nil {
 		return err
 	}
-	if j.wakeJS, err = jetstream.New(j.wake); err != nil {
+	wakeJS, err := jetstream.New(j.wake)
+	if err != nil {
 		return err
 	}
 	if j.meta, err = j.Records(ctx, "store"); err != nil {
@@ -89,6 +98,11 @@ func (j *Journal) open(ctx context.Context) (err error) {
 		if err := j.openShard(ctx, s); err != nil {
 			return fmt.Errorf("shard %d: %w", s, err)
 		}
+		c, err := wakeJS.Consumer(ctx, streamName(s), advancer)
+		if err != nil {
+			return fmt.Errorf("shard %d: %w", s, err)
+		}
+		j.wakers = append(j.wakers, c)
 	}
 	return nil
 }

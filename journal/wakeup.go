@@ -2,11 +2,9 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/netra-systems/switchboard"
@@ -21,32 +19,35 @@ const pullWait = 30 * time.Second
 
 // NextWakeup waits for a wake-up of a shard: one is asked for at a time, never ahead. Errors: ctx's, Unavailable.
 func (j *Journal) NextWakeup(ctx context.Context, shard int) (thread.Wakeup, error) {
-	c, err := j.wakeJS.Consumer(ctx, streamName(shard), advancer)
+	for ctx.Err() == nil {
+		w, err := j.pull(ctx, shard)
+		if w != nil || err != nil {
+			return w, err
+		}
+	}
+	return nil, ctx.Err()
+}
+
+// pull asks once; nil if nothing came in time.
+func (j *Journal) pull(ctx context.Context, shard int) (thread.Wakeup, error) {
+	wait, cancel := context.WithTimeout(ctx, pullWait)
+	defer cancel()
+	batch, err := j.wakers[shard].Fetch(1, jetstream.FetchContext(wait))
 	if err != nil {
 		return nil, wakeError(ctx, err)
 	}
-	for {
-		batch, err := c.Fetch(1, jetstream.FetchMaxWait(pullWait))
-		if err != nil {
-			return nil, wakeError(ctx, err)
-		}
-		select {
-		case m, ok := <-batch.Messages():
-			if ok {
-				return newWakeup(m)
-			}
-			if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) {
-				return nil, wakeError(ctx, err)
-			}
-		case <-ctx.Done():
-			go func() { // a wake-up that comes to a worker that has gone is given back at once
-				for m := range batch.Messages() {
-					m.Nak()
-				}
-			}()
-			return nil, ctx.Err()
-		}
+	m, ok := <-batch.Messages()
+	switch {
+	case ok && ctx.Err() != nil: // it came to a worker that is going: given back at once
+		m.Nak()
+		return nil, ctx.Err()
+	case ok:
+		return newWakeup(m)
 	}
+	if err := batch.Error(); err != nil && wait.Err() == nil {
+		return nil, wakeError(ctx, err)
+	}
+	return nil, nil
 }
 
 func wakeError(ctx context.Context, err error) error {

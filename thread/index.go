@@ -107,6 +107,20 @@ func (x *Index) ErasedAfter(seq uint64) bool {
 	return slices.ContainsFunc(x.order[x.above(seq):], func(r *Row) bool { return r.Deleted })
 }
 
+// Newest returns the rows of the threads with the newest activity, at most n.
+func (x *Index) Newest(n int) []switchboard.ThreadSummary {
+	var out []switchboard.ThreadSummary
+	for _, r := range slices.Backward(x.order) {
+		if len(out) == n {
+			break
+		}
+		if !r.Deleted {
+			out = append(out, r.Summary)
+		}
+	}
+	return out
+}
+
 // List returns a page of threads, newest activity first. Errors: Invalid, field "payload.before".
 func (x *Index) List(m switchboard.ListThreads, l switchboard.Limits) (switchboard.ThreadList, error) {
 	end := len(x.order)

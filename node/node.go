@@ -1,0 +1,238 @@
+// Package node puts the parts of a Switchboard together: it opens them in order, runs them, and stops them in the
+// opposite order. It is the only place that knows them all.
+//
+// Start: log and records, accounts, delivery's tails, router, runner, transport. Stop: devices are told and leave,
+// running work is handed over, the tails end, the log is closed. A node holds no state of its own: any number of them
+// may share one log.
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/agent"
+	"github.com/netra-systems/switchboard/auth"
+	"github.com/netra-systems/switchboard/delivery"
+	"github.com/netra-systems/switchboard/journal"
+	"github.com/netra-systems/switchboard/router"
+	"github.com/netra-systems/switchboard/thread"
+	"github.com/netra-systems/switchboard/tool"
+	"github.com/netra-systems/switchboard/tool/builtin"
+	"github.com/netra-systems/switchboard/transport"
+	"github.com/netra-systems/switchboard/transport/rest"
+)
+
+// Config is what a node is made of. Journal.Connect and Agents are needed.
+type Config struct {
+	Name      string // of the node: in connection_established and, with its start, in the log
+	Version   string
+	Journal   journal.Config
+	Auth      auth.Config
+	Transport transport.Config
+	Agents    []agent.Agent           // the first answers messages that name none
+	Tools     func(*Node) []tool.Tool // nil: BuiltinTools
+	Limits    switchboard.Limits      // the zero value: switchboard.DefaultLimits
+	Slots     int
+	Registry  *prometheus.Registry
+	Log       *slog.Logger
+
+	// Lose and Point inject faults in tests: lost live signals, and step boundaries of the runner.
+	Lose  func(shard, n int) bool
+	Point func(ctx context.Context, name string) error
+}
+
+// Node is an assembled Switchboard.
+type Node struct {
+	cfg       Config
+	log       *slog.Logger
+	journal   *journal.Journal
+	auth      *auth.Authority
+	delivery  *delivery.Broadcaster
+	router    *router.Router
+	tools     *tool.Dispatcher
+	runner    *agent.Runner
+	transport *transport.Server
+}
+
+// Open opens the parts; Run runs them, and Close gives back what Open took if Run is not called. Errors:
+// *switchboard.Error for the log, else what is wrong with a setting.
+func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
+	if cfg.Limits == (switchboard.Limits{}) {
+		cfg.Limits = switchboard.DefaultLimits()
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Registry == nil {
+		cfg.Registry = prometheus.NewRegistry()
+	}
+	if len(cfg.Agents) == 0 {
+		return nil, fmt.Errorf("a node needs an agent")
+	}
+	n := &Node{cfg: cfg, log: cfg.Log}
+	if n.journal, err = journal.Open(ctx, cfg.Journal); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			n.journal.Close()
+		}
+	}()
+	records, err := n.journal.Records(ctx, "auth")
+	if err != nil {
+		return nil, err
+	}
+	if n.auth, err = auth.Open(ctx, cfg.Auth, records); err != nil {
+		return nil, err
+	}
+	if err := n.assemble(ctx); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// assemble makes the parts in the order in which data flows, the tails first: nothing may be accepted that no tail
+// sees.
+func (n *Node) assemble(ctx context.Context) (err error) {
+	j, cfg := n.journal, n.cfg
+	names := map[string]bool{}
+	for _, a := range cfg.Agents {
+		names[a.Name] = true
+	}
+	n.delivery = delivery.New(delivery.Config{
+		Journal: j, Follow: n.follow, Shards: j.Shards(), Shard: j.Shard, Epoch: j.Epoch(), Limits: cfg.Limits,
+		Observe:  func(e thread.Entry) { n.router.Observe(e) },
+		Registry: cfg.Registry, Log: n.log,
+	})
+	n.router = router.New(router.Config{
+		Journal: j, Threads: n.delivery, Epoch: j.Epoch(), Registry: cfg.Registry, Log: n.log,
+		Rules: thread.Rules{
+			Limits: cfg.Limits, DefaultAgent: cfg.Agents[0].Name,
+			HasAgent: func(name string) bool { return names[name] },
+		},
+	})
+	tools := n.BuiltinTools
+	if cfg.Tools != nil {
+		tools = func() []tool.Tool { return cfg.Tools(n) }
+	}
+	if n.tools, err = tool.NewDispatcher(tool.Config{Limits: cfg.Limits, Log: n.log, Metrics: cfg.Registry}, tools()...); err != nil {
+		return err
+	}
+	if n.runner, err = agent.New(agent.Config{
+		Wakeups: j, Log: j, Previews: j, Watch: n.delivery.Watch,
+		Shards: j.Shards(), Slots: cfg.Slots, AckWait: j.AckWait(), Limits: cfg.Limits,
+		Agents: cfg.Agents, Tools: n.tools, Worker: cfg.Name, Registry: cfg.Registry, Logger: n.log, Point: cfg.Point,
+	}); err != nil {
+		return err
+	}
+	if err := n.serve(); err != nil {
+		return err
+	}
+	return n.delivery.Start(ctx)
+}
+
+// follow opens the feed of a shard.
+func (n *Node) follow(ctx context.Context, shard int) (delivery.Feed, error) {
+	f, err := n.journal.Follow(ctx, shard)
+	if err != nil {
+		return nil, err
+	}
+	if n.cfg.Lose != nil {
+		f.Lose(func(i int) bool { return n.cfg.Lose(shard, i) })
+	}
+	return f, nil
+}
+
+// serve makes the transport.
+func (n *Node) serve() (err error) {
+	c := n.cfg.Transport
+	c.Limits, c.Version, c.Node, c.Log, c.Metrics = n.cfg.Limits, n.cfg.Version, n.cfg.Name, n.log, n.cfg.Registry
+	c.Ready = n.journal.Ready
+	who := authenticator{n.auth}
+	open := func(ctx context.Context, u switchboard.UserID, c switchboard.Cursor) (transport.Outbox, error) {
+		o, err := n.delivery.Open(ctx, u, c)
+		if err != nil {
+			return nil, err
+		}
+		return o, nil
+	}
+	if n.transport, err = transport.New(c, who, n.router, open); err != nil {
+		return err
+	}
+	return rest.Mount(rest.Config{Agents: n.listAgents, Tools: n.listTools}, n.transport, who, n.router)
+}
+
+func (n *Node) listAgents(context.Context, switchboard.UserID) ([]rest.Agent, error) {
+	out := []rest.Agent{}
+	for _, a := range n.cfg.Agents {
+		out = append(out, rest.Agent{Name: a.Name, Title: a.Model.Name()})
+	}
+	return out, nil
+}
+
+func (n *Node) listTools(context.Context, switchboard.UserID) ([]rest.Tool, error) {
+	var granted []string
+	for _, a := range n.cfg.Agents {
+		granted = append(granted, a.Tools...)
+	}
+	out := []rest.Tool{}
+	for _, d := range n.tools.Definitions(granted) {
+		out = append(out, rest.Tool{
+			Name: d.Name, Title: d.Title, Description: d.Description, Schema: d.Schema, Idempotent: d.Idempotent, Approval: d.Approval,
+		})
+	}
+	return out, nil
+}
+
+// BuiltinTools returns the tools that come with Switchboard and are safe to have.
+func (n *Node) BuiltinTools() []tool.Tool {
+	return []tool.Tool{builtin.Calculator{}, builtin.Clock{}, builtin.NewSearchThreads(searcher{n})}
+}
+
+// Handler serves everything that the node has to say over HTTP.
+func (n *Node) Handler() http.Handler { return n.transport.Handler() }
+
+// Accounts administers who may log in.
+func (n *Node) Accounts() *auth.Authority { return n.auth }
+
+// drainWait bounds how long devices may take to leave.
+const drainWait = 3 * time.Second
+
+// Run runs the node until ctx ends, then stops it part by part, and closes it.
+func (n *Node) Run(ctx context.Context) error {
+	defer n.Close()
+	stop := make([]func(), 0, 3)
+	start := func(run func(context.Context) error) {
+		part, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := run(part); err != nil && part.Err() == nil {
+				n.log.Error("a part of the node has ended", "error", err)
+			}
+		})
+		stop = append(stop, func() { cancel(); wg.Wait() })
+	}
+	start(n.delivery.Run)
+	start(n.auth.Run)
+	start(n.runner.Run)
+	<-ctx.Done()
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWait)
+	defer cancel()
+	stop[2]() // work first: another node goes on at once, and the devices that are still here see it
+	if err := n.transport.Drain(drain); err != nil {
+		n.log.Warn("some devices did not leave in time", "error", err)
+	}
+	stop[1]()
+	stop[0]()
+	return nil
+}
+
+// Close closes the log.
+func (n *Node) Close() { n.journal.Close() }

@@ -1,0 +1,227 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/netra-systems/switchboard/auth"
+	"github.com/netra-systems/switchboard/auth/control"
+	"github.com/netra-systems/switchboard/journal"
+	"github.com/netra-systems/switchboard/journal/embed"
+	"github.com/netra-systems/switchboard/tool"
+	"github.com/netra-systems/switchboard/tool/builtin"
+	"github.com/netra-systems/switchboard/transport"
+	"github.com/netra-systems/switchboard/web"
+)
+
+// Serve runs a server as the settings say until ctx ends. It tells out where it is and how to log in, and nothing
+// else; the log goes to logs. Errors: ErrSetting, and what keeps it from starting or stops it.
+func Serve(ctx context.Context, s Settings, out, logs io.Writer) (err error) {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	log := s.logger(logs)
+	listener, err := net.Listen("tcp", s.Listen)
+	if err != nil {
+		return startError("--listen "+s.Listen, err)
+	}
+	defer listener.Close()
+	connect, stopStore, err := s.store()
+	if err != nil {
+		return err
+	}
+	defer stopStore()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	cfg, err := s.config(connect, registry, log)
+	if err != nil {
+		return err
+	}
+	n, err := Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	password, created, err := n.Accounts().EnsureAdmin(ctx, s.AdminPassword)
+	if err != nil {
+		n.Close()
+		return err
+	}
+	if s.AdminPassword != "" {
+		password = "the password of SWITCHBOARD_ADMIN_PASSWORD"
+	}
+	s.announce(out, listener.Addr(), n, password, created)
+	return s.run(ctx, n, listener, registry, log)
+}
+
+// store opens the embedded engine, or names the one outside.
+func (s Settings) store() (connect journal.Config, stop func(), err error) {
+	if s.Journal != "" {
+		if err := os.MkdirAll(s.Data, 0o700); err != nil {
+			return connect, nil, startError("--data "+s.Data, err)
+		}
+		return journal.Config{Connect: journal.Dial(s.Journal), Replicas: s.Replicas}, func() {}, nil
+	}
+	engine, err := embed.Start(embed.Config{Dir: s.Data, Sync: s.Sync})
+	if err != nil {
+		return connect, nil, startError("--data "+s.Data, err)
+	}
+	return journal.Config{Connect: engine.Connect}, engine.Close, nil
+}
+
+// startError says in one line what the operator can do something about.
+func startError(what string, err error) error {
+	switch {
+	case errors.Is(err, embed.ErrInUse):
+		return setting("%s: another switchboard is using this folder", what)
+	case errors.Is(err, syscall.EADDRINUSE):
+		return setting("%s: the port is taken; another one: --listen 127.0.0.1:0", what)
+	case errors.Is(err, os.ErrPermission):
+		return setting("%s: not permitted", what)
+	}
+	return setting("%s: %v", what, err)
+}
+
+func (s Settings) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.LogLevel)); err != nil {
+		level = slog.LevelInfo
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if s.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+func (s Settings) config(store journal.Config, registry *prometheus.Registry, log *slog.Logger) (Config, error) {
+	agents, err := s.agents()
+	if err != nil {
+		return Config{}, err
+	}
+	proxies, err := s.proxies()
+	if err != nil {
+		return Config{}, err
+	}
+	return Config{
+		Name: s.nodeName(), Version: Version(), Journal: store, Auth: auth.Config{}, Agents: agents, Registry: registry, Log: log,
+		Transport: transport.Config{AllowedOrigins: s.AllowOrigin, AllowedHosts: s.AllowHost, TrustedProxies: proxies, Static: web.Handler()},
+		Tools: func(n *Node) []tool.Tool {
+			tools := n.BuiltinTools()
+			if s.FetchURL {
+				tools = append(tools, builtin.NewFetchURL(builtin.FetchConfig{}))
+			}
+			return tools
+		},
+	}, nil
+}
+
+// announce tells what runs where. The first password is told once.
+func (s Settings) announce(w io.Writer, at net.Addr, n *Node, password string, created bool) {
+	scheme := "http"
+	if s.TLSCert != "" {
+		scheme = "https"
+	}
+	store, model := s.Data+" (on disk before every ack)", n.cfg.Agents[0].Model.Name()
+	if s.Sync > 0 {
+		store = fmt.Sprintf("%s (synced every %v)", s.Data, s.Sync)
+	}
+	if s.Journal != "" {
+		store = "NATS, and " + s.Data
+	}
+	if model == "offline demo" {
+		model += "; for a real one set OPENAI_API_KEY or OPENAI_BASE_URL, or --model ollama/NAME"
+	}
+	login := "admin, with the password you were told at the first start (switchboard user passwd admin)"
+	if created {
+		login = "admin / " + password
+	}
+	fmt.Fprintf(w, "Switchboard %s\n  page    %s://%s\n  data    %s\n  model   %s\n  log in  %s\n", Version(), scheme, at, store, model, login)
+}
+
+// run serves until ctx ends or serving fails.
+func (s Settings) run(ctx context.Context, n *Node, listener net.Listener, registry *prometheus.Registry, log *slog.Logger) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	admin, err := s.admin(registry)
+	if err != nil {
+		n.Close()
+		return err
+	}
+	server := &http.Server{Handler: n.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	parts.Go(func() {
+		serve := func() error { return server.Serve(listener) }
+		if s.TLSCert != "" {
+			serve = func() error { return server.ServeTLS(listener, s.TLSCert, s.TLSKey) }
+		}
+		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+			cancel(err)
+		}
+	})
+	defer server.Close()
+	if admin.listener != nil {
+		parts.Go(func() { admin.server.Serve(admin.listener) })
+		defer admin.server.Close()
+	}
+	parts.Go(func() {
+		if err := control.Serve(ctx, s.Data, n.Accounts()); err != nil && ctx.Err() == nil {
+			log.Error("the control socket cannot be served; `switchboard user` works only while the server is stopped", "error", err)
+		}
+	})
+	err = n.Run(ctx)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+// adminServer is what serves operators; without a listener it is off.
+type adminServer struct {
+	server   *http.Server
+	listener net.Listener
+}
+
+// admin listens for /metrics and pprof.
+func (s Settings) admin(registry *prometheus.Registry) (adminServer, error) {
+	if s.AdminListen == "" {
+		return adminServer{}, nil
+	}
+	l, err := net.Listen("tcp", s.AdminListen)
+	if err != nil {
+		return adminServer{}, startError("--admin-listen "+s.AdminListen, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return adminServer{&http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}, l}, nil
+}
+
+// Version returns the version of this build.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" || strings.HasPrefix(info.Main.Version, "(") {
+		return "dev"
+	}
+	return info.Main.Version
+}
