@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -242,7 +243,8 @@ func (f *FetchURL) check(u *url.URL) error {
 		return refused("the URL has no host")
 	}
 	if port := u.Port(); port != "" || strings.HasSuffix(u.Host, ":") {
-		if a, err := netip.ParseAddrPort("0.0.0.0:" + port); err != nil || !slices.Contains(f.config.Ports, a.Port()) {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || strconv.FormatUint(n, 10) != port || !slices.Contains(f.config.Ports, uint16(n)) {
 			return refused("this port is not read")
 		}
 	}
