@@ -435,3 +435,51 @@ func TestEndedDoesNotLeak(t *testing.T) {
 		stop()
 	})
 }
+
+func FuzzVerify(f *testing.F) {
+	a, err := Open(f.Context(), Config{}, newMemory())
+	if err != nil {
+		f.Fatal(err)
+	}
+	if _, err := a.AddAccount(f.Context(), "ann", Member, password); err != nil {
+		f.Fatal(err)
+	}
+	token, err := a.CreateToken(f.Context(), "ann", time.Hour)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range []string{"", "..", "e30.e30.", token[:len(token)-2] + "xx", strings.Replace(token, ".", "..", 1)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if s == token {
+			return
+		}
+		id, err := a.Verify(t.Context(), s)
+		wantRefused(t, s, id, err)
+	})
+}
+
+func BenchmarkVerify(b *testing.B) {
+	a, err := Open(b.Context(), Config{}, newMemory())
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := a.AddAccount(b.Context(), "ann", Member, password); err != nil {
+		b.Fatal(err)
+	}
+	token, err := a.CreateToken(b.Context(), "ann", time.Hour)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); a.Run(ctx) }()
+	for b.Loop() {
+		if _, err := a.Verify(ctx, token); err != nil {
+			b.Fatal(err)
+		}
+	}
+	cancel()
+	<-done
+}

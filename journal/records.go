@@ -28,8 +28,9 @@ type Records struct {
 }
 
 const (
-	maxKey     = 1024            // bytes of an encoded key
-	markerLife = time.Hour       // how long the mark of a dropped or expired key is kept for watchers that lag
+	maxKey     = 1024      // bytes of an encoded key
+	markerLife = time.Hour // how long the mark of a dropped or expired key is kept for watchers that lag
+	seekWait   = 250 * time.Millisecond
 	roundBeat  = 5 * time.Second // a watch whose engine is silent for twice this begins anew
 )
 
@@ -260,40 +261,73 @@ func (r *Records) round(ctx context.Context, prefix string, fn func(entry) error
 		return err
 	}
 	defer it.Stop()
-	pending := c.CachedInfo().NumPending
-	if pending == 0 {
+	seeking := c.CachedInfo().NumPending > 0 // not all that exists was delivered
+	if !seeking {
 		if err := fn(entry{last: true}); err != nil {
 			return err
 		}
 	}
 	for n := uint64(1); ; n++ {
-		m, err := it.Next(jetstream.NextContext(ctx))
+		m, err := r.next(ctx, c, it, n, seeking)
 		if err != nil {
 			return err
 		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return err
-		}
-		if meta.Sequence.Consumer != n {
-			return errGap
-		}
-		if key, ok := decodeKey(strings.TrimPrefix(m.Subject(), r.prefix)); ok {
-			e := entry{key: key, revision: meta.Sequence.Stream}
-			if !isMark(m.Headers()) {
-				e.value = present(m.Data())
-			}
-			if err := fn(e); err != nil {
+		caughtUp := m == nil
+		if caughtUp {
+			n--
+		} else {
+			meta, err := m.Metadata()
+			if err != nil {
 				return err
 			}
+			if meta.Sequence.Consumer != n {
+				return errGap
+			}
+			if err := deliver(m, strings.TrimPrefix(m.Subject(), r.prefix), meta.Sequence.Stream, fn); err != nil {
+				return err
+			}
+			caughtUp = meta.NumPending == 0
 		}
-		if pending > 0 && (n >= pending || meta.NumPending == 0) {
-			pending = 0
+		if seeking && caughtUp {
+			seeking = false
 			if err := fn(entry{last: true}); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// next waits for a round's n-th message. While the end of what exists is sought it may return none: the rest was
+// removed before it could be delivered. (Counting what was pending at first will not do: a key that is written again
+// moves behind new ones.)
+func (r *Records) next(ctx context.Context, c jetstream.Consumer, it jetstream.MessagesContext, n uint64, seeking bool) (jetstream.Msg, error) {
+	for {
+		wait, cancel := ctx, context.CancelFunc(func() {})
+		if seeking {
+			wait, cancel = context.WithTimeout(ctx, seekWait)
+		}
+		m, err := it.Next(jetstream.NextContext(wait))
+		cancel()
+		if err == nil || !seeking || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return m, err
+		}
+		info, err := c.Info(ctx)
+		if err != nil || info.NumPending == 0 && info.Delivered.Consumer < n {
+			return nil, err
+		}
+	}
+}
+
+func deliver(m jetstream.Msg, key string, revision uint64, fn func(entry) error) error {
+	k, ok := decodeKey(key)
+	if !ok { // not written by us
+		return nil
+	}
+	e := entry{key: k, revision: revision}
+	if !isMark(m.Headers()) {
+		e.value = present(m.Data())
+	}
+	return fn(e)
 }
 
 // filter returns the subjects of the keys that begin with the words of prefix and go on.

@@ -223,6 +223,87 @@ func TestRecordsWatch(t *testing.T) {
 	wantCode(t, "Watch of a bad prefix", r.Watch(ctx, strings.Repeat("x", maxKey+1), nil), switchboard.Invalid)
 }
 
+// TestRecordsWhileWriting: listing and watching many records misses none while they change.
+func TestRecordsWhileWriting(t *testing.T) {
+	js, _ := recordsEngine(t, false)
+	r, ctx := openRecords(t, js), t.Context()
+	const keys = 1500
+	revisions := make([]uint64, keys)
+	for i := range keys {
+		rev, err := r.Create(ctx, fmt.Sprint("k.", i), []byte("0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		revisions[i] = rev
+	}
+	writing, written := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for i := 0; i < keys; i += 3 {
+			if _, err := r.Update(ctx, fmt.Sprint("k.", i), []byte("1"), revisions[i]); err != nil {
+				written <- err
+				return
+			}
+			if i == 30 {
+				close(writing)
+			}
+		}
+		_, err := r.Create(ctx, "k.last", []byte("1"))
+		written <- err
+	}()
+	<-writing
+	seen := map[string]bool{}
+	if err := r.List(ctx, "k", func(k string, _ []byte, _ uint64) error { seen[k] = true; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	delete(seen, "k.last")
+	if len(seen) != keys {
+		t.Errorf("List gave %d of %d keys", len(seen), keys)
+	}
+	last := map[string]string{}
+	all := follow(t, r, "k")
+	for c := range all {
+		if c.key != "" {
+			last[c.key] = c.value
+		}
+		if c.key == "k.last" {
+			break
+		}
+	}
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	for i := range keys {
+		want := "0"
+		if i%3 == 0 {
+			want = "1"
+		}
+		if got := last[fmt.Sprint("k.", i)]; got != want {
+			t.Fatalf("the watch ends with k.%d = %q, want %q", i, got, want)
+		}
+	}
+}
+
+// TestRecordsGoneWhileListing: records that go without a mark before they could be delivered do not hold up a list.
+func TestRecordsGoneWhileListing(t *testing.T) {
+	js, _ := recordsEngine(t, false)
+	r, ctx := openRecords(t, js), t.Context()
+	for i := range 1000 {
+		if _, err := r.Create(ctx, fmt.Sprint("k.", i), make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := 0
+	err := r.List(ctx, "k", func(string, []byte, uint64) error {
+		if n++; n == 1 {
+			return r.stream.Purge(ctx)
+		}
+		return nil
+	})
+	if err != nil || n == 1000 {
+		t.Errorf("List gave %d records, %v", n, err)
+	}
+}
+
 func TestRecordsExpire(t *testing.T) {
 	js, _ := recordsEngine(t, false)
 	r, ctx := openRecords(t, js), t.Context()
