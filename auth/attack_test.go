@@ -23,7 +23,7 @@ import (
 	"github.com/netra-systems/switchboard"
 )
 
-// forge is the state of an attacker who holds a true token and changes one thing.
+// forge is a token in the making: a true one in which an attacker changes something.
 type forge struct {
 	header map[string]any
 	claims jwt.MapClaims
@@ -31,37 +31,35 @@ type forge struct {
 	key    any
 }
 
-func TestForgedTokens(t *testing.T) {
-	asked := make(chan string, 8)
-	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.URL.Path }))
-	defer web.Close()
-	a := open(t, Config{}, newMemory())
-	add(t, a, "ann", Member)
-	bob := add(t, a, "bob", Admin)
-	run(t, a)
-	_, id := login(t, a, "ann")
-	ours, _ := a.known.signer()
-	_, theirs, _ := ed25519.GenerateKey(nil)
-	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, _ := x509.MarshalPKIXPublicKey(ours.private.Public())
-	_, sid, _ := strings.Cut(id.Session, ".")
+// attacker is what an attacker has at hand; only ours is more than could be had.
+type attacker struct {
+	ours   signingKey
+	theirs ed25519.PrivateKey
+	rsa    *rsa.PrivateKey
+	web    string // answers with keys
+	id     Identity
+	sid    string
+	bob    switchboard.UserID
+}
 
-	for _, c := range []struct {
-		name   string
-		change func(*forge)
-		good   bool
-	}{
+type forgery struct {
+	name   string
+	change func(*forge)
+	good   bool
+}
+
+func forgeries(x attacker) []forgery {
+	public := x.ours.private.Public().(ed25519.PublicKey)
+	encoded, _ := x509.MarshalPKIXPublicKey(public)
+	return []forgery{
 		{"nothing changed", func(*forge) {}, true},
-		{"another key", func(f *forge) { f.key = theirs }, false},
+		{"another key", func(f *forge) { f.key = x.theirs }, false},
 		{"alg none", func(f *forge) { f.method, f.key = jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType }, false},
 		{"alg HS256, public key as secret", func(f *forge) {
-			f.method, f.key = jwt.SigningMethodHS256, []byte(ours.private.Public().(ed25519.PublicKey))
+			f.method, f.key = jwt.SigningMethodHS256, []byte(public)
 		}, false},
-		{"alg HS256, encoded public key as secret", func(f *forge) { f.method, f.key = jwt.SigningMethodHS512, public }, false},
-		{"alg RS256", func(f *forge) { f.method, f.key = jwt.SigningMethodRS256, rsaKey }, false},
+		{"alg HS256, encoded public key as secret", func(f *forge) { f.method, f.key = jwt.SigningMethodHS512, encoded }, false},
+		{"alg RS256", func(f *forge) { f.method, f.key = jwt.SigningMethodRS256, x.rsa }, false},
 		{"alg written otherwise", func(f *forge) { f.header["alg"] = "eddsa" }, false},
 		{"alg no string", func(f *forge) { f.header["alg"] = []string{"EdDSA"} }, false},
 		{"no alg", func(f *forge) { delete(f.header, "alg") }, false},
@@ -73,16 +71,16 @@ func TestForgedTokens(t *testing.T) {
 		{"kid is a wildcard", func(f *forge) { f.header["kid"] = ">" }, false},
 		{"kid is a query", func(f *forge) { f.header["kid"] = "x' UNION SELECT 'key" }, false},
 		{"kid no string", func(f *forge) { f.header["kid"] = 1 }, false},
-		{"jku", func(f *forge) { f.header["jku"], f.header["kid"], f.key = web.URL+"/jku", "evil", theirs }, false},
-		{"x5u", func(f *forge) { f.header["x5u"], f.header["kid"], f.key = web.URL+"/x5u", "evil", theirs }, false},
+		{"jku", func(f *forge) { f.header["jku"], f.header["kid"], f.key = x.web+"/jku", "evil", x.theirs }, false},
+		{"x5u", func(f *forge) { f.header["x5u"], f.header["kid"], f.key = x.web+"/x5u", "evil", x.theirs }, false},
 		{"jwk", func(f *forge) {
-			x := base64.RawURLEncoding.EncodeToString(theirs.Public().(ed25519.PublicKey))
-			f.header["jwk"], f.key = map[string]string{"kty": "OKP", "crv": "Ed25519", "x": x}, theirs
+			point := base64.RawURLEncoding.EncodeToString(x.theirs.Public().(ed25519.PublicKey))
+			f.header["jwk"], f.key = map[string]string{"kty": "OKP", "crv": "Ed25519", "x": point}, x.theirs
 		}, false},
 		{"no exp", func(f *forge) { delete(f.claims, "exp") }, false},
 		{"exp null", func(f *forge) { f.claims["exp"] = nil }, false},
 		{"exp in the past", func(f *forge) { f.claims["exp"] = time.Now().Add(-time.Second).Unix() }, false},
-		{"exp after the session's", func(f *forge) { f.claims["exp"] = id.Expires.Unix() + 1000 }, true}, // the session's counts
+		{"exp after the session's", func(f *forge) { f.claims["exp"] = x.id.Expires.Unix() + 1000 }, true}, // the session's counts
 		{"not before tomorrow", func(f *forge) { f.claims["nbf"] = time.Now().Add(24 * time.Hour).Unix() }, false},
 		{"wrong iss", func(f *forge) { f.claims["iss"] = "evil" }, false},
 		{"no iss", func(f *forge) { delete(f.claims, "iss") }, false},
@@ -92,20 +90,40 @@ func TestForgedTokens(t *testing.T) {
 		{"unknown session", func(f *forge) { f.claims["sid"] = rand.Text() }, false},
 		{"session is a wildcard", func(f *forge) { f.claims["sid"] = ">" }, false},
 		{"session is enormous", func(f *forge) { f.claims["sid"] = strings.Repeat("*", 2000) }, false},
-		{"another user", func(f *forge) { f.claims["sub"] = string(bob.ID) }, false},
+		{"another user", func(f *forge) { f.claims["sub"] = string(x.bob) }, false},
 		{"no user", func(f *forge) { delete(f.claims, "sub") }, false},
 		{"user is a name", func(f *forge) { f.claims["sub"] = "bob" }, false},
-		{"user and session shifted", func(f *forge) { f.claims["sub"], f.claims["sid"] = "", string(id.User.ID)+"."+sid }, false},
-	} {
+		{"user and session shifted", func(f *forge) { f.claims["sub"], f.claims["sid"] = "", string(x.id.User.ID)+"."+x.sid }, false},
+	}
+}
+
+func TestForgedTokens(t *testing.T) {
+	asked := make(chan string, 8)
+	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.URL.Path }))
+	defer web.Close()
+	a := open(t, Config{}, newMemory())
+	add(t, a, "ann", Member)
+	bob := add(t, a, "bob", Admin)
+	run(t, a)
+	_, id := login(t, a, "ann")
+	x := attacker{web: web.URL, id: id, bob: bob.ID}
+	x.ours, _ = a.known.signer()
+	_, x.theirs, _ = ed25519.GenerateKey(nil)
+	_, x.sid, _ = strings.Cut(id.Session, ".")
+	var err error
+	if x.rsa, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range forgeries(x) {
 		f := forge{
-			header: map[string]any{"alg": "EdDSA", "typ": "JWT", "kid": ours.id}, method: jwt.SigningMethodEdDSA, key: ours.private,
+			header: map[string]any{"alg": "EdDSA", "typ": "JWT", "kid": x.ours.id}, method: jwt.SigningMethodEdDSA, key: x.ours.private,
 			claims: jwt.MapClaims{
-				"iss": "switchboard", "aud": audience, "sub": string(id.User.ID), "sid": sid,
+				"iss": "switchboard", "aud": audience, "sub": string(id.User.ID), "sid": x.sid,
 				"exp": id.Expires.Unix(), "iat": time.Now().Unix(), "jti": rand.Text(),
 			},
 		}
 		c.change(&f)
-		if _, ok := f.header["alg"]; ok && f.header["alg"] == "EdDSA" {
+		if f.header["alg"] == any("EdDSA") {
 			f.header["alg"] = f.method.Alg()
 		}
 		token := &jwt.Token{Header: f.header, Claims: f.claims, Method: f.method}
@@ -327,78 +345,6 @@ func TestGuessTablesAreBounded(t *testing.T) {
 	}
 	if n, m := g.names.buckets.Len(), g.addresses.buckets.Len(); n != maxGuessers || m != maxGuessers {
 		t.Errorf("%d names, %d addresses", n, m)
-	}
-}
-
-// TestHashFlood: at most two passwords are hashed at once, a bounded number waits, and the rest are refused.
-func TestHashFlood(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := open(t, Config{Hashes: 2, HashQueue: 3}, newMemory())
-		add(t, a, "ann", Member)
-		before := a.hashes.work.Load()
-		for range 2 { // both places are taken
-			a.hashes.slots <- struct{}{}
-		}
-		results := make(chan error, 100)
-		gone, leave := context.WithCancel(t.Context())
-		for i := range 20 {
-			ctx := t.Context()
-			if i == 0 {
-				ctx = gone
-			}
-			go func() {
-				_, _, err := a.Login(ctx, fmt.Sprint("name", i), password, fmt.Sprint("192.0.2.", i))
-				results <- err
-			}()
-			synctest.Wait()
-		}
-		if n := a.hashes.work.Load() - before; n != 0 {
-			t.Errorf("%d hashes while both places were taken", n)
-		}
-		if len(results) != 17 {
-			t.Fatalf("%d logins were answered, want 17 refused and 3 waiting", len(results))
-		}
-		for range 17 {
-			if e := switchboard.AsError(<-results); e.Code != switchboard.RateLimited || e.RetryAfter <= 0 {
-				t.Errorf("refused with %v", e)
-			}
-		}
-		leave()
-		if err := <-results; switchboard.CodeOf(err) != switchboard.Unavailable {
-			t.Errorf("a caller that left: %v", err)
-		}
-		<-a.hashes.slots
-		<-a.hashes.slots
-		for range 2 {
-			wantCode(t, "a login that waited", <-results, switchboard.Unauthenticated, "")
-		}
-		if n := a.hashes.work.Load() - before; n != 2 || a.hashes.waiting.Load() != 0 {
-			t.Errorf("%d hashes, %d waiting", n, a.hashes.waiting.Load())
-		}
-	})
-}
-
-func TestHashFormat(t *testing.T) {
-	h := newHasher(1, 0)
-	s, err := h.hash(t.Context(), password)
-	if err != nil || !strings.HasPrefix(s, "$argon2id$v=19$m=19456,t=2,p=1$") {
-		t.Fatalf("hash = %q, %v", s, err)
-	}
-	// Of the reference implementation: echo -n password | argon2 somesalt -id -t 2 -k 65536 -p 1 -l 24
-	const reference = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
-	for _, c := range []struct {
-		hash, password string
-		ok             bool
-	}{
-		{s, password, true}, {s, password + " ", false}, {s, "", false}, {reference, "password", true}, {"", "", false},
-		{strings.Replace(s, "m=19456", "m=4294967295", 1), password, false}, {strings.Replace(s, "t=2", "t=4000000000", 1), password, false},
-		{strings.Replace(s, "argon2id", "argon2i", 1), password, false}, {s + "$", password, false}, {strings.Replace(s, "p=1", "p=1x", 1), password, false},
-	} {
-		before := h.work.Load()
-		ok, err := h.verify(t.Context(), c.password, c.hash)
-		if ok != c.ok || err != nil || h.work.Load() != before+1 {
-			t.Errorf("verify(%q, %q) = %v, %v", c.password, c.hash, ok, err)
-		}
 	}
 }
 
