@@ -144,7 +144,7 @@ func (t *turn) answer() string {
 		parts = append(parts, t.tell(w, t.outcomes[i]))
 	}
 	if t.more {
-		parts = append(parts, fmt.Sprintf("There was more in your message; I do %d things at a time.", maxWishes))
+		parts = append(parts, fmt.Sprintf("There was more in your message; I do %d things at a time and read %d characters.", maxWishes, maxText))
 	}
 	return strings.Join(parts, "\n\n")
 }
@@ -169,7 +169,11 @@ func (t *turn) tell(w wish, o outcome) string {
 	}
 	switch w.tool {
 	case "calculator":
-		return w.label + " = " + value(v, "result", "value", "answer")
+		s := w.label + " = " + value(v, "result", "value", "answer")
+		if raw(v, "exact").Kind() == 'f' {
+			s += " (rounded)"
+		}
+		return s
 	case "clock":
 		return tellTime(w, v)
 	case "search_threads":
@@ -191,12 +195,14 @@ func sentenceOf(s string) string {
 
 // member returns a member of a JSON object as text, "" if there is none. A string is given as it is, anything else as
 // its JSON, so that a number keeps its digits.
-func member(v jsontext.Value, name string) string {
+func member(v jsontext.Value, name string) string { return scalar(raw(v, name)) }
+
+func raw(v jsontext.Value, name string) jsontext.Value {
 	var o map[string]jsontext.Value
 	if v.Kind() != '{' || json.Unmarshal(v, &o) != nil {
-		return ""
+		return nil
 	}
-	return scalar(o[name])
+	return o[name]
 }
 
 func scalar(v jsontext.Value) string {

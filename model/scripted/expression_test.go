@@ -129,7 +129,7 @@ func TestFindSums(t *testing.T) {
 // Long nonsense must not take longer than its length.
 func TestFindSumsOfHugeText(t *testing.T) {
 	for _, s := range []string{"(", "1+", "(1+", "-", "1 ", "(1)", "1*(2+", "plus ", "x "} {
-		findSums(strings.Repeat(s, 20_000))
+		findSums(strings.Repeat(s, 5_000))
 	}
 }
 

@@ -10,8 +10,10 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// maxWishes bounds what is done for one message.
-const maxWishes = 16
+const (
+	maxWishes = 16       // that are done for one message
+	maxText   = 16 << 10 // bytes of a message that are read
+)
 
 const storyVerbs = `(?:tell|write|give|make|read|invent|compose|want|like|need|create|generate)`
 
@@ -49,8 +51,12 @@ var (
 		`evaluate|solve|work out|how much is|tell me|give me|show me|fetch|read|open|get|summari[sz]e|the|result|value|of|a|can|could|you|in)\s+)*$`)
 )
 
-// findWishes returns what a message asks for, in its order, at most maxWishes; more says that there are others.
+// findWishes returns what a message asks for, in its order, at most maxWishes; more says that there was text or
+// a wish beyond.
 func findWishes(text string) (found []wish, more bool) {
+	if len(text) > maxText {
+		text, more = strings.ToValidUTF8(text[:maxText], ""), true
+	}
 	var all []wish
 	for _, m := range hasURL.FindAllStringIndex(text, maxWishes+1) {
 		u := strings.TrimRight(text[m[0]:m[1]], ".,;:!?)]}'’*")
@@ -87,7 +93,7 @@ func findWishes(text string) (found []wish, more bool) {
 		found = append(found, w)
 		end = max(end, w.to)
 	}
-	return found, false
+	return found, more
 }
 
 func byPlace(a, b wish) int { return a.from - b.from }

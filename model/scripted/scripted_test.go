@@ -178,16 +178,17 @@ func TestAnswersNameEachResult(t *testing.T) {
 
 func TestResultsOfManyShapes(t *testing.T) {
 	for result, want := range map[string]string{
-		`{"result":5}`:             "2 + 3 = 5",
-		`{"result":"5"}`:           "2 + 3 = 5",
-		`{"value":5.10}`:           "2 + 3 = 5.10",
-		`5`:                        "2 + 3 = 5",
-		`"5"`:                      "2 + 3 = 5",
-		`{"sum":5}`:                `2 + 3 = {"sum":5}`,
-		`the tool timed out`:       "I could not find out the value of 2 + 3: the tool timed out.",
-		`Denied by the user.`:      "I could not find out the value of 2 + 3: Denied by the user.",
-		`{"error":"out of range"}`: "I could not find out the value of 2 + 3: out of range.",
-		``:                         "I could not find out the value of 2 + 3: the tool gave no reason.",
+		`{"result":5}`:                   "2 + 3 = 5",
+		`{"result":"5.3","exact":false}`: "2 + 3 = 5.3 (rounded)",
+		`{"result":"5"}`:                 "2 + 3 = 5",
+		`{"value":5.10}`:                 "2 + 3 = 5.10",
+		`5`:                              "2 + 3 = 5",
+		`"5"`:                            "2 + 3 = 5",
+		`{"sum":5}`:                      `2 + 3 = {"sum":5}`,
+		`the tool timed out`:             "I could not find out the value of 2 + 3: the tool timed out.",
+		`Denied by the user.`:            "I could not find out the value of 2 + 3: Denied by the user.",
+		`{"error":"out of range"}`:       "I could not find out the value of 2 + 3: out of range.",
+		``:                               "I could not find out the value of 2 + 3: the tool gave no reason.",
 	} {
 		if _, answer := converse(t, "2+3", allTools, func(model.Call) string { return result }); answer != want {
 			t.Errorf("%s: %q, want %q", result, answer, want)
@@ -227,6 +228,14 @@ func TestManyWishes(t *testing.T) {
 	calls, answer := converse(t, strings.Repeat("1+1, ", 100), allTools, func(model.Call) string { return `{"result":2}` })
 	if len(calls) != maxWishes || !strings.Contains(answer, "There was more") {
 		t.Errorf("%d calls, %q", len(calls), answer)
+	}
+}
+
+func TestHugeMessage(t *testing.T) {
+	for _, s := range []string{"time in ", "x"} {
+		if s := ask(t, New(Config{WordsPerSecond: -1}), request("2+3\n"+strings.Repeat(s, 250_000/len(s)), nil)); !strings.Contains(s.text, "more in your message") {
+			t.Errorf("%q", s.text)
+		}
 	}
 }
 
@@ -286,7 +295,7 @@ func TestStories(t *testing.T) {
 	if s := ask(t, m, request("a tale of 40 words and a story of 60 words", nil)); len(strings.Fields(s.text)) != 100 {
 		t.Errorf("%d words in two stories", len(strings.Fields(s.text)))
 	}
-	for n := 1; n <= maxWords; n++ {
+	for n := 1; n <= maxWords; n += 1 + n/50 {
 		if got := len(strings.Fields(writeStory(n, "a dragon with a very long name indeed", fmt.Sprint(n)))); got != n {
 			t.Fatalf("%d words, want %d", got, n)
 		}
