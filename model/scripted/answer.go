@@ -69,7 +69,7 @@ func read(r model.Request) turn {
 }
 
 // calls says whether a wish is done by a call.
-func (t *turn) calls(w wish) bool { return w.tool != "" && w.refusal == "" && t.has[w.tool] }
+func (t *turn) calls(w wish) bool { return w.tool != "" && t.has[w.tool] }
 
 // due returns the wishes whose calls are still to be made.
 func (t *turn) due() []wish {
@@ -151,8 +151,6 @@ func (t *turn) answer() string {
 
 func (t *turn) tell(w wish, o outcome) string {
 	switch {
-	case w.refusal != "":
-		return w.refusal
 	case w.tool == "":
 		return writeStory(w.words, w.topic, t.text)
 	case !t.has[w.tool]:
@@ -177,7 +175,7 @@ func (t *turn) tell(w wish, o outcome) string {
 	case "clock":
 		return tellTime(w, v)
 	case "search_threads":
-		return tellMatches(w, v)
+		return t.tellMatches(w, v)
 	}
 	return tellPage(w, v)
 }
@@ -240,7 +238,7 @@ func tellTime(w wish, v jsontext.Value) string {
 	return "The time in " + where + ": " + said
 }
 
-func tellMatches(w wish, v jsontext.Value) string {
+func (t *turn) tellMatches(w wish, v jsontext.Value) string {
 	var found []jsontext.Value
 	if v.Kind() == '[' {
 		_ = json.Unmarshal(v, &found) // v is valid, so it is read
@@ -251,6 +249,7 @@ func tellMatches(w wish, v jsontext.Value) string {
 			break
 		}
 	}
+	found = slices.DeleteFunc(found, func(v jsontext.Value) bool { return member(v, "text") == t.text }) // the question itself
 	if len(found) == 0 {
 		return "I found nothing about " + quote(w.label) + " in your conversations."
 	}

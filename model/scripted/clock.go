@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// place is where somebody asks for the time. zone is empty if it is not known.
+// place is where somebody asks for the time. The zone of one that is not in the table is its name: the clock may know it.
 type place struct{ name, zone string }
 
 var (
@@ -43,13 +43,7 @@ func findTimes(text string) []wish {
 			}
 		}
 		for _, p := range places {
-			w := wish{from: from, to: end, tool: "clock", label: p.name}
-			if p.zone != "" {
-				w.arguments = object("zone", p.zone)
-			} else {
-				w.refusal = "I do not know the time zone of " + quote(p.name) + "; I know the larger cities and names such as Europe/Oslo."
-			}
-			found = append(found, w)
+			found = append(found, wish{from: from, to: end, tool: "clock", label: p.name, arguments: object("zone", p.zone)})
 		}
 	}
 	return found
@@ -110,7 +104,7 @@ func unknownPlace(s string) (place, int) {
 		}
 		n += 1 + len(w)
 	}
-	return place{name: s[:n]}, n
+	return place{s[:n], s[:n]}, n
 }
 
 // zones are the places that the demo knows, in lower case, with their names in the IANA time zone database.

@@ -23,7 +23,6 @@ type wish struct {
 	tool      string // that does it, empty for a story
 	arguments string // for the tool, a JSON object
 	label     string // what is asked, as shown to a person: the expression, place, query or URL
-	refusal   string // why it is not done, if not empty
 	words     int    // of a story
 	topic     string // of a story
 }
@@ -80,7 +79,7 @@ func findWishes(text string) (found []wish, more bool) {
 	slices.SortStableFunc(all, byPlace)
 	end := 0
 	for i, w := range all {
-		if w.arguments == "" && w.words == 0 && w.refusal == "" {
+		if w.arguments == "" && w.words == 0 {
 			continue // a search for nothing
 		}
 		same := i > 0 && len(found) > 0 && w.from == all[i-1].from && w.tool == "clock" // the places of one question

@@ -115,7 +115,7 @@ func TestCalls(t *testing.T) {
 		"what time is it in Tokyo, Paris and New York?":            {clock("Asia/Tokyo"), clock("Europe/Paris"), clock("America/New_York")},
 		"what time is it in Europe/Oslo?":                          {clock("Europe/Oslo")},
 		"In London, what time is it?":                              {clock("Europe/London")},
-		"what time is it in Atlantis":                              nil,
+		"what time is it in Atlantis":                              {clock("Atlantis")},
 		"what time is the meeting?":                                nil,
 		"we arrived at the same time":                              nil,
 		"which time zone is best?":                                 nil,
@@ -154,20 +154,21 @@ func TestCalls(t *testing.T) {
 }
 
 func TestAnswersNameEachResult(t *testing.T) {
+	const question = "what is 1+1, what time is it in Tokyo, what did I say about Rome? fetch https://example.com"
 	results := map[string]string{
 		"calculator":     `{"expression":"x","result":"123456789012345678901234567890.5"}`,
 		"clock":          `{"zone":"Asia/Tokyo","time":"2026-11-24T12:00:00+09:00","weekday":"Tuesday"}`,
-		"search_threads": `{"matches":[{"title":"Trips","snippet":"I liked Rome"}]}`,
+		"search_threads": `{"query":"Rome","hits":[{"title":"Now","text":"` + question + `"},{"title":"Trips","n":3,"text":"I liked Rome"}]}`,
 		"fetch_url":      `{"status":200,"title":"Example","text":"An example page"}`,
 	}
-	calls, answer := converse(t, "what is 1+1, what time is it in Tokyo, what did I say about Rome? fetch https://example.com", allTools,
+	calls, answer := converse(t, question, allTools,
 		func(c model.Call) string { return results[c.Tool] })
 	if len(calls) != 4 {
 		t.Fatalf("calls %v", calls)
 	}
 	at := 0
 	for _, want := range []string{"1 + 1 = 123456789012345678901234567890.5", "Tokyo", "2026-11-24T12:00:00+09:00", "Tuesday",
-		"Rome", "Trips: I liked Rome", "https://example.com", "200", "An example page"} {
+		"Rome” I found 1 place", "Trips: I liked Rome", "https://example.com", "200", "An example page"} {
 		i := strings.Index(answer[at:], want)
 		if i < 0 {
 			t.Fatalf("%q is not in order in %q", want, answer)
