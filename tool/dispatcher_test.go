@@ -284,11 +284,11 @@ func TestHugeResult(t *testing.T) {
 			d := dispatcher(t, Config{}, named("tool", func(context.Context, Invocation) (json.RawMessage, error) {
 				return make(bytes.Repeat([]byte{'x'}, size))
 			}))
-			var rec tape
+			var rec keeper // keeps the very values
 			if err := d.Dispatch(t.Context(), ann.may("tool"), Request{Call: ann.call("tool", `{}`)}, &rec); err != nil {
 				t.Fatal(err)
 			}
-			_, c := rec.one(t)
+			c := rec.got[1].(*switchboard.ToolCompletedEvent)
 			if len(c.Result) > limit || len(c.Error) > maxErrorBytes {
 				t.Errorf("%d bytes of result, %d of error", len(c.Result), len(c.Error))
 			}

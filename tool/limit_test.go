@@ -106,7 +106,7 @@ func TestStopped(t *testing.T) {
 		d := dispatcher(t, limits(func(l *switchboard.Limits) { l.ToolCallsPerUser = 1 }), named("tool", hang))
 		ctx, cancel := context.WithCancelCause(t.Context())
 		var wg sync.WaitGroup
-		var recs [2]tape
+		var recs [2]keeper
 		for i := range recs {
 			wg.Go(func() {
 				err := d.Dispatch(ctx, ann.may("tool"), Request{Call: ann.call("tool", `{}`)}, &recs[i])
@@ -120,7 +120,7 @@ func TestStopped(t *testing.T) {
 		cancel(stop)
 		wg.Wait()
 		for i := range recs {
-			if n := len(recs[i].events); n != 1 {
+			if n := len(recs[i].got); n != 1 {
 				t.Errorf("%d: %d events", i, n)
 			}
 		}

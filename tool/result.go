@@ -3,6 +3,7 @@ package tool
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -25,12 +26,13 @@ func encodeResult(b []byte, l switchboard.Limits) (result json.RawMessage, trunc
 	if len(b) > l.ToolResultBytes {
 		return quote(b, l.ToolResultBytes)
 	}
+	// A copy in any case: a small result may be the beginning of a large array.
 	v := bytes.ToValidUTF8(bytes.TrimSpace(b), []byte("\uFFFD"))
 	if len(v) == 0 {
 		return json.RawMessage("null"), false
 	}
 	if len(v) <= l.ToolResultBytes && checkJSON(v, l.JSONDepth) == nil {
-		return bytes.Clone(v), false
+		return v, false
 	}
 	return quote(b, l.ToolResultBytes)
 }
@@ -61,14 +63,9 @@ func quote(b []byte, limit int) (quoted json.RawMessage, cut bool) {
 	}
 	text, cut := b[:i], i < len(b)
 	if cut {
-		text = b[:fits]
+		text = slices.Concat(b[:fits], []byte(cutMark))
 	}
-	s := string([]rune(string(text))) // every bad byte becomes U+FFFD
-	if cut {
-		s += cutMark
-	}
-	// The text is valid UTF-8, the one thing that quoting could refuse.
-	quoted, _ = jsontext.AppendQuote(nil, s)
+	quoted, _ = jsontext.AppendQuote(nil, text) // the error says that it replaced bad UTF-8
 	return quoted, cut
 }
 

@@ -68,8 +68,8 @@ type foundHit struct {
 // Call implements tool.Tool.
 func (s SearchThreads) Call(ctx context.Context, in tool.Invocation) (json.RawMessage, error) {
 	var args struct {
-		Query string `json:"query"`
-		Limit int    `json:"limit"`
+		Query string  `json:"query"`
+		Limit float64 `json:"limit"` // a whole number, which models also write as 5.0
 	}
 	if err := decode(in.Arguments, &args); err != nil {
 		return nil, err
@@ -78,11 +78,10 @@ func (s SearchThreads) Call(ctx context.Context, in tool.Invocation) (json.RawMe
 	if query == "" {
 		return nil, invalid("query is needed").At("query")
 	}
-	limit := args.Limit
-	if limit < 1 {
-		limit = defaultHits
+	limit := defaultHits
+	if args.Limit >= 1 {
+		limit = int(min(args.Limit, maxHits))
 	}
-	limit = min(limit, maxHits)
 	hits, err := s.searcher.Search(ctx, in.User, query, limit)
 	if err != nil {
 		return nil, switchboard.AsError(err)
