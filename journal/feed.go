@@ -45,7 +45,7 @@ func (j *Journal) Follow(ctx context.Context, shard int) (*Feed, error) {
 	if f.sub, err = j.live.ChanSubscribe(liveSubject(shard), f.in); err != nil {
 		return nil, readError(err)
 	}
-	if err := j.live.FlushTimeout(readWait); err != nil {
+	if err := j.flush(); err != nil {
 		return nil, readError(err)
 	}
 	stream, err := j.js.Stream(ctx, streamName(shard))
@@ -54,6 +54,14 @@ func (j *Journal) Follow(ctx context.Context, shard int) (*Feed, error) {
 	}
 	f.pos = stream.CachedInfo().State.LastSeq
 	return f, nil
+}
+
+// flush waits until the engine has taken the subscriptions. (Not by FlushTimeout: its timers are shared by all bubbles
+// of a test.)
+func (j *Journal) flush() error {
+	ctx, cancel := context.WithTimeout(context.Background(), readWait)
+	defer cancel()
+	return j.live.FlushWithContext(ctx)
 }
 
 // Position returns the sequence at which the feed began or of the entry given last. Only Next's caller may ask.
@@ -135,7 +143,7 @@ func (f *Feed) Listen(u switchboard.UserID) (ignore func(), err error) {
 	}
 	sub, err := f.j.live.ChanSubscribe(subject, f.in)
 	if err == nil {
-		err = f.j.live.FlushTimeout(readWait)
+		err = f.j.flush()
 	}
 	if err != nil {
 		return nil, readError(err)

@@ -34,7 +34,7 @@ type Settings struct {
 	TrustProxy  []string      `help:"Network of a proxy that ends TLS and whose X-Forwarded-… headers are believed." env:"SWITCHBOARD_TRUST_PROXY" placeholder:"CIDR"`
 	TLSCert     string        `help:"Certificate file (PEM)." env:"SWITCHBOARD_TLS_CERT" name:"tls-cert" type:"path" placeholder:"FILE"`
 	TLSKey      string        `help:"Key file (PEM)." env:"SWITCHBOARD_TLS_KEY" name:"tls-key" type:"path" placeholder:"FILE"`
-	LogLevel    string        `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error" env:"SWITCHBOARD_LOG_LEVEL"`
+	LogLevel    string        `help:"debug, info, warn or error." default:"warn" enum:"debug,info,warn,error" env:"SWITCHBOARD_LOG_LEVEL"`
 	LogFormat   string        `help:"text or json." default:"text" enum:"text,json" env:"SWITCHBOARD_LOG_FORMAT"`
 
 	AdminPassword string `help:"Password of the first user." env:"SWITCHBOARD_ADMIN_PASSWORD" hidden:""`
