@@ -43,9 +43,10 @@ func writeStory(words int, topic, request string) string {
 	var deck []string
 	for left > longest {
 		if len(deck) == 0 {
-			deck = slices.Clone(middles)
-			r.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
+			// Some of the sentences, in their order, about as many as are needed.
+			deck = slices.DeleteFunc(slices.Clone(middles), func(string) bool { return r.IntN(12*len(middles)) > left })
 			fill = cast(r, topic)
+			continue
 		}
 		s := fill.Replace(deck[0])
 		deck = deck[1:]
