@@ -25,7 +25,7 @@ type Config struct {
 	PingInterval time.Duration // between pings, a connection is dead after two without an answer; 0: 25 s
 	ReplyTimeout time.Duration // how long a Client waits for a reply before it reconnects and repeats; 0: 10 s
 	MinBackoff   time.Duration // upper bound of the first wait before a Client reconnects; 0: 200 ms
-	MaxBackoff   time.Duration // upper bound of every wait; 0: 10 s
+	MaxBackoff   time.Duration // upper bound of every wait; 0: 5 s
 
 	// Received, if set, is given each frame as it came, before it is decoded. It is called from one goroutine at a time,
 	// must not keep the slice, and delays the connection while it runs.
@@ -58,7 +58,7 @@ func (c Config) withDefaults() Config {
 	or(&c.PingInterval, 25*time.Second)
 	or(&c.ReplyTimeout, 10*time.Second)
 	or(&c.MinBackoff, 200*time.Millisecond)
-	or(&c.MaxBackoff, 10*time.Second)
+	or(&c.MaxBackoff, 5*time.Second)
 	if c.HTTPClient == nil {
 		c.HTTPClient = http.DefaultClient
 	}
