@@ -1,0 +1,167 @@
+package house
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+const root = "../.."
+
+var load = sync.OnceValues(func() (*Tree, error) { return Load(root, nil) })
+
+func tree(t *testing.T) *Tree {
+	t.Helper()
+	tr, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+// owed are findings that are known and to be paid back, and how. One that is found no more must be struck off.
+var owed = []struct{ files, text, how string }{
+	{"transport/", "may not import auth", "declare Identity in transport, and let node adapt auth's"},
+	{"delivery/next.go", "there is one codec", "give the root a DecodeDelta"},
+	{"journal/feed.go", "subjects are built in one file", "give journal/subject.go a parser of delta subjects"},
+}
+
+func TestHouse(t *testing.T) {
+	paid := slices.Clone(owed)
+	for _, f := range tree(t).Check() {
+		known := false
+		for _, o := range owed {
+			if strings.HasPrefix(f.File, o.files) && strings.Contains(f.Text, o.text) {
+				known = true
+				paid = slices.DeleteFunc(paid, func(p struct{ files, text, how string }) bool { return p == o })
+			}
+		}
+		if !known {
+			t.Error(f)
+		}
+	}
+	for _, o := range paid {
+		t.Errorf("%s: %q is found no more: strike it off the list of what is owed", o.files, o.text)
+	}
+}
+
+// plant is a file that breaks a rule. It names its place in the module and what must be found in it.
+type plant struct {
+	source string // below testdata/planted
+	file   string
+	body   []byte
+	want   []string
+}
+
+func plants(t *testing.T) []plant {
+	t.Helper()
+	files, err := filepath.Glob("testdata/planted/*/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal("nothing is planted", err)
+	}
+	var out []plant
+	for _, f := range files {
+		p := plant{source: f}
+		if p.body, err = os.ReadFile(f); err != nil {
+			t.Fatal(err)
+		}
+		for line := range bytes.Lines(p.body) {
+			s := strings.TrimSpace(string(line))
+			if at, ok := strings.CutPrefix(s, "// plant: "); ok {
+				p.file = at
+			} else if text, ok := strings.CutPrefix(s, "// want: "); ok {
+				p.want = append(p.want, text)
+			} else {
+				break
+			}
+		}
+		if p.file == "" || len(p.want) == 0 {
+			t.Fatalf("%s says neither where it is planted nor what is wanted", f)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// TestPlanted plants a violation of every rule and sees each found, and nothing else.
+func TestPlanted(t *testing.T) {
+	all := plants(t)
+	overlay := map[string][]byte{}
+	dir, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		path := filepath.Join(dir, filepath.FromSlash(p.file))
+		if overlay[path] != nil {
+			t.Fatalf("two files are planted at %s", p.file)
+		}
+		overlay[path] = p.body
+	}
+	planted, err := Load(root, overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	findings := planted.Check()
+	for _, p := range all {
+		t.Run(filepath.Base(filepath.Dir(p.source)), func(t *testing.T) {
+			want := slices.Clone(p.want)
+			for _, f := range findings {
+				if f.File != p.file {
+					continue
+				}
+				i := slices.IndexFunc(want, func(w string) bool { return strings.HasPrefix(f.Text, w) })
+				if i < 0 {
+					t.Errorf("not wanted: %s", f)
+					continue
+				}
+				want = slices.Delete(want, i, i+1)
+			}
+			for _, w := range want {
+				t.Errorf("not found: %s", w)
+			}
+		})
+	}
+	for _, r := range rules {
+		if !slices.ContainsFunc(all, func(p plant) bool {
+			return slices.ContainsFunc(p.want, func(w string) bool { return strings.HasPrefix(w, r.name) })
+		}) {
+			t.Errorf("no violation of %q is planted", r.name)
+		}
+	}
+}
+
+// TestTablesCannotRot gives the engine tables with entries that nothing needs, and without one that something does.
+func TestTablesCannotRot(t *testing.T) {
+	tr := tree(t)
+	rows := func(change func(map[string][]string)) map[string][]string {
+		out := map[string][]string{}
+		for k, v := range allowed {
+			out[k] = slices.Clone(v)
+		}
+		change(out)
+		return out
+	}
+	has := func(findings []Finding, text string) {
+		t.Helper()
+		if !slices.ContainsFunc(findings, func(f Finding) bool { return strings.Contains(f.String(), text) }) {
+			t.Errorf("not found: %s", text)
+		}
+	}
+	has(tr.checkImports(rows(func(r map[string][]string) { r["quality"] = nil }), fences), "there is no package quality")
+	has(tr.checkImports(rows(func(r map[string][]string) { r["thread"] = []string{"tool"} }), fences), "nothing in thread imports tool")
+	has(tr.checkImports(rows(func(r map[string][]string) { r["router"] = nil }), fences), "router may not import thread")
+	has(tr.checkImports(rows(func(r map[string][]string) { delete(r, "router") }), fences), "package router is not in the table")
+	has(tr.checkImports(allowed, map[string][]string{"github.com/nats-io/": {"journal/...", "store"}}), "there is no package store")
+	has(tr.checkRule(rule{"one fold", uses("thread", "State", "Put"), []string{"router", "agent", "journal/journaltest", "probe"}, ""}), "names probe, where nothing is found")
+	has(tr.checkRule(rule{"one fold", uses("thread", "State", "Store"), nil, ""}), "no method Store")
+	has(tr.checkRule(rule{"one fold", uses("thread", "Fold", "Put"), nil, ""}), "no type thread.Fold")
+	has(tr.checkRule(rule{"one ack", builds("Receipt"), nil, ""}), "no type Receipt in the root")
+	if n := len(allowed); n > 25 {
+		t.Errorf("the table of imports has %d rows, at most 25 are wanted", n)
+	}
+}

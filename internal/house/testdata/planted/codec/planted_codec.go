@@ -1,0 +1,20 @@
+// plant: transport/planted_codec.go
+// want: there is one codec, at codec.go:
+// want: there is one codec, at codec.go:
+
+package transport
+
+import (
+	stdjson "encoding/json"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/netra-systems/switchboard"
+)
+
+func decode(b []byte) (e switchboard.Event, err error) {
+	if err = json.Unmarshal(b, &e); err == nil {
+		_, err = stdjson.Marshal([]*switchboard.Event{&e})
+	}
+	return e, err
+}

@@ -1,0 +1,13 @@
+// plant: agent/planted_emitter.go
+// want: only the ToolDispatcher says tool_executing and tool_completed, at tool/dispatcher.go:
+// want: only the ToolDispatcher says tool_executing and tool_completed, at tool/dispatcher.go:
+
+package agent
+
+import "github.com/netra-systems/switchboard"
+
+func fake(c switchboard.CallID) []switchboard.EventPayload {
+	done := new(switchboard.ToolCompletedEvent)
+	done.CallID = c
+	return []switchboard.EventPayload{&switchboard.ToolExecutingEvent{CallID: c}, done}
+}

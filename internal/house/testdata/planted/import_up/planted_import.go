@@ -1,0 +1,8 @@
+// plant: auth/planted_import.go
+// want: auth may not import thread: the table (internal/house/imports.go) allows it []
+
+package auth
+
+import "github.com/netra-systems/switchboard/thread"
+
+var _ thread.State
