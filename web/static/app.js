@@ -65,6 +65,7 @@ function enter(who) {
 function reset() {
   texts = new Texts();
   thread = null;
+  older = "";
   rows.clear();
   $("thread-list").replaceChildren();
   $("runs").replaceChildren();
@@ -73,22 +74,27 @@ function reset() {
 // ---- what the connection says
 
 let lost = false;
+let retryAt = 0;
 
-function state(name, at) {
-  const wait = at && Math.max(1, Math.round((at - Date.now()) / 1000));
-  const text = {
-    connecting: "Connecting…", "catching up": "Catching up…", connected: "Connected",
-    waiting: `${navigator.onLine ? "No connection" : "You are offline"}. Trying again in ${wait} s.`,
-    replaced: "Disconnected: you are connected on too many devices.", "logged out": "Logged out",
-  }[name];
-  $("connection-text").textContent = text;
+function state(name, at = 0) {
+  retryAt = at;
   $("connection").dataset.state = name;
+  drawState();
   $("reconnect").hidden = name !== "waiting" && name !== "replaced";
   if (name === "connected" && lost) announce("Connected again.");
   if (name === "waiting" && !lost) announce("The connection is lost.");
   lost = name === "waiting" || (lost && name !== "connected");
   if (name === "logged out") showLogin("Your session has ended. Log in again.");
   for (const id of outbox.keys()) drawSent(id);
+}
+
+function drawState() {
+  const wait = Math.max(1, Math.round((retryAt - Date.now()) / 1000));
+  $("connection-text").textContent = {
+    connecting: "Connecting…", "catching up": "Catching up…", connected: "Connected",
+    waiting: `${navigator.onLine ? "No connection" : "You are offline"}. Trying again in ${wait} s.`,
+    replaced: "Disconnected: you are connected on too many devices.",
+  }[$("connection").dataset.state] ?? "";
 }
 
 function established(payload, fresh) {
@@ -139,8 +145,9 @@ function openThread() {
   const id = location.hash.slice(1);
   if (thread && thread.id === id) return;
   const act = {
-    decide: (call, decision) => connection.ask("tool_decision", { call_id: call, decision }, id && thread.id),
+    decide: (call, decision) => connection.ask("tool_decision", { call_id: call, decision }),
     announce: (text) => !thread.loading && announce(text),
+    leave: () => $("text").focus(),
   };
   thread = { id, n: 0, early: new Map(), loading: false, view: new ThreadView($("runs"), $("scroll"), texts, act) };
   notice("");
@@ -157,8 +164,10 @@ async function load(t) {
   if (t.loading) return;
   t.loading = true;
   try {
+    let begin;
     do {
       let next;
+      begin = t.n;
       do {
         const page = await connection.ask("get_thread", t.n ? { after: t.n } : {}, t.id);
         if (t !== thread) return;
@@ -166,7 +175,7 @@ async function load(t) {
         next = page.next;
       } while (next);
       for (const n of t.early.keys()) if (n <= t.n) t.early.delete(n);
-    } while (t.early.size);
+    } while (t.early.size && t.n > begin);
   } catch (problem) {
     if (t !== thread) return;
     if (problem.code === "not_found") gone("There is no such chat.");
@@ -213,8 +222,10 @@ async function send(text, id = newID()) {
     const ack = await connection.ask("user_message", { text }, to, id);
     adopt(id, ack.thread_id);
   } catch (problem) {
-    if (outbox.has(id)) Object.assign(outbox.get(id), { problem });
+    if (!outbox.has(id)) return; // its event came
+    outbox.get(id).problem = problem;
     drawSent(id);
+    announce(`Not accepted: ${problem.message}`);
   }
 }
 
@@ -244,7 +255,6 @@ function drawSent(id) {
   if (problem) {
     const again = button("Try again", () => send(text, id), "link");
     thread.view.sent(id, text, `Not accepted: ${problem.message} `, again, " ", button("Take back", drop, "link"));
-    announce(`Not accepted: ${problem.message}`);
   } else thread.view.sent(id, text, connected ? "Sending…" : "Not sent yet: it goes out when the connection is back.");
 }
 
@@ -343,6 +353,7 @@ $("menu").addEventListener("click", () => toggleMenu(!$("threads").classList.con
 $("more").addEventListener("click", () => listThreads(older));
 $("reconnect").addEventListener("click", () => connection.connect());
 $("examples").append(...examples.map((text) => el("li", {}, button(text, () => send(text)))));
+setInterval(() => retryAt && drawState(), 1000);
 addEventListener("hashchange", () => user && openThread());
 addEventListener("keydown", (e) => e.key === "Escape" && toggleMenu(false));
 

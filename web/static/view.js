@@ -133,11 +133,10 @@ class Run {
 
   #call({ call_id: id, tool, title, arguments: given }) {
     const state = el("span", { className: "state" }, "running…");
-    const element = el("details", { className: "call" }, el("summary", {}, title || tool, " ", state), ...code("Arguments", given));
+    const element = el("details", { className: "call" }, el("summary", {}, title ? `${title} · ${tool}` : tool, " ", state), ...code("Arguments", given));
     this.#calls.set(id, { element, state, tool });
     this.#tools.push(tool);
-    this.#asks.get(id)?.remove();
-    this.#asks.delete(id);
+    this.#answered(id);
     this.#steps.append(el("li", {}, element));
   }
 
@@ -155,8 +154,10 @@ class Run {
     const note = el("p", { className: "problem" });
     const answer = (decision) => async () => {
       buttons.forEach((b) => (b.disabled = true));
-      note.textContent = await this.act.decide(id, decision).then(() => "", (problem) => problem.message);
-      buttons.forEach((b) => (b.disabled = false));
+      await this.act.decide(id, decision).catch((problem) => {
+        note.textContent = problem.message;
+        buttons.forEach((b) => (b.disabled = false));
+      });
     };
     const buttons = [button("Approve", answer("approve"), "primary"), button("Deny", answer("deny"))];
     const until = new Date(expires).toLocaleString([], { dateStyle: "short", timeStyle: "short" });
@@ -168,9 +169,15 @@ class Run {
     this.act.announce(`${tool} asks for your approval.`);
   }
 
-  #decided({ call_id: id, decision, by, reason }) {
-    this.#asks.get(id)?.remove();
+  #answered(id) {
+    const element = this.#asks.get(id);
+    if (element?.contains(document.activeElement)) this.act.leave();
+    element?.remove();
     this.#asks.delete(id);
+  }
+
+  #decided({ call_id: id, decision, by, reason }) {
+    this.#answered(id);
     const what = decision === "approve" ? "Approved" : "Denied";
     this.#step(`${by === "timeout" ? "Denied: nobody decided in time" : `${what} by you`}${reason ? `: ${reason}` : ""}`);
   }
@@ -178,14 +185,14 @@ class Run {
   #end(type, p) {
     this.#phase = "ended";
     this.#live.remove();
-    this.#asking.replaceChildren();
+    for (const id of [...this.#asks.keys()]) this.#answered(id);
     this.#write(p.text ?? p.partial_text ?? "");
     const used = this.#tools.length ? ` with ${[...new Set(this.#tools)].join(", ")}` : "";
     if (type === "agent_completed") {
       this.#head.textContent = `Answered in ${seconds(p.duration_ms)}${used}`;
       this.#step(`Answered, ${p.usage.input_tokens} tokens read, ${p.usage.output_tokens} written`);
     } else {
-      this.#head.textContent = `Ended${used}`;
+      this.#head.textContent = `${type === "agent_failed" ? "Failed" : "Stopped"}${used}`;
       this.#outcome.textContent = type === "agent_failed" ? `Failed: ${p.message}` : (stops[p.reason] ?? "Stopped.");
       this.#outcome.classList.toggle("problem", type === "agent_failed");
     }
@@ -208,7 +215,7 @@ class Run {
 }
 
 // ThreadView shows a thread: its events in the order of n, the open texts, and what was sent and not yet accepted.
-// act has decide(call, decision), a promise, and announce(text).
+// act has decide(call, decision), a promise; announce(text); and leave(), for the focus when its element goes.
 export class ThreadView {
   #runs = new Map();
   #sent = new Map(); // message id → element
