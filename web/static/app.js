@@ -13,8 +13,6 @@ let older = ""; // where the list of chats goes on
 const rows = new Map(); // thread → {summary, item, link, last}
 const outbox = new Map(); // message id → {text, thread}: sent and not accepted yet
 
-// ---- who is there
-
 function showLogin(note = "") {
   reset();
   $("app").hidden = true;
@@ -71,8 +69,6 @@ function reset() {
   $("runs").replaceChildren();
 }
 
-// ---- what the connection says
-
 let lost = false;
 let retryAt = 0;
 
@@ -93,7 +89,7 @@ function drawState() {
   $("connection-text").textContent = {
     connecting: "Connecting…", "catching up": "Catching up…", connected: "Connected",
     waiting: `${navigator.onLine ? "No connection" : "You are offline"}. Trying again in ${wait} s.`,
-    replaced: "Disconnected: you are connected on too many devices.",
+    replaced: "Replaced by a newer device.",
   }[$("connection").dataset.state] ?? "";
 }
 
@@ -138,8 +134,6 @@ function notice(text) {
   $("thread-note").textContent = text;
   $("thread-note").hidden = !text;
 }
-
-// ---- the open thread
 
 function openThread() {
   const id = location.hash.slice(1);
@@ -210,8 +204,6 @@ function controls() {
   document.title = thread?.id && rows.has(thread.id) ? `${rows.get(thread.id).summary.title} – Switchboard` : "Switchboard";
 }
 
-// ---- sending
-
 async function send(text, id = newID()) {
   const to = outbox.get(id)?.thread ?? thread.id;
   outbox.set(id, { text, thread: to, problem: null });
@@ -281,8 +273,6 @@ async function stop() {
   $("stop").disabled = false;
 }
 
-// ---- the list of chats
-
 async function listThreads(before = "") {
   try {
     const page = await connection.ask("list_threads", before ? { before } : {});
@@ -338,8 +328,6 @@ function toggleMenu(open) {
   $("menu").ariaExpanded = String(open);
   $("threads").classList.toggle("open", open);
 }
-
-// ---- begin
 
 $("login-form").addEventListener("submit", logIn);
 $("logout").addEventListener("click", logOut);
