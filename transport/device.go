@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -69,54 +70,71 @@ func newDevice(s *Server, id auth.Identity, kind, addr string) *device {
 	}
 }
 
-// serve runs the device until it ends and all its goroutines have.
-func (s *Server) serve(ctx context.Context, d *device, cursor switchboard.Cursor) {
+// begin takes in the device and opens its outbox. It returns the first frame; ok is false if the device has ended.
+func (s *Server) begin(ctx context.Context, d *device, cursor switchboard.Cursor) (established []byte, ok bool) {
 	d.ctx, d.cancel = context.WithCancelCause(ctx)
+	s.metrics.connections.WithLabelValues(d.kind).Inc()
 	for _, oldest := range s.devices.add(d, s.cfg.Limits.DevicesPerUser) {
 		oldest.end(switchboard.Errorf(switchboard.Replaced, "a newer device took this one's place"))
 	}
 	if s.devices.isDraining() { // begun after admission: Drain may have looked before the device was there
 		d.end(errDraining())
 	}
-	s.metrics.connections.WithLabelValues(d.kind).Inc()
-	d.run(cursor)
-	s.devices.remove(d)
-	d.tasks.Wait()
-	s.metrics.connections.WithLabelValues(d.kind).Dec()
-	d.log(context.Cause(d.ctx))
-}
-
-// log says how the device left; a cause that is our own fault is told in full.
-func (d *device) log(cause error) {
-	code, reason := closeOf(cause)
-	d.server.metrics.closes.WithLabelValues(strconv.Itoa(code)).Inc()
-	level := slog.LevelInfo
-	if code == switchboard.Codes[switchboard.Internal].Close || code == switchboard.Codes[switchboard.Unavailable].Close {
-		level, reason = slog.LevelError, cause.Error()
-	}
-	d.server.cfg.Log.LogAttrs(context.Background(), level, "device left", slog.String("kind", d.kind),
-		slog.String("connection", d.id), slog.String("user", string(d.identity.User.ID)), slog.String("client", d.addr),
-		slog.Int("close", code), slog.String("reason", reason), slog.Duration("after", time.Since(d.since)))
-}
-
-// run opens the outbox and runs both loops; the first to end ends the other.
-func (d *device) run(cursor switchboard.Cursor) {
-	established, err := d.open(cursor)
+	err := d.contain(func() (err error) {
+		established, err = d.open(cursor)
+		return err
+	})
 	if err != nil {
 		d.end(err)
 		d.enc.Refuse(context.Cause(d.ctx))
 		d.enc.Close(closeOf(context.Cause(d.ctx)))
-		return
+		d.left()
+		return nil, false
 	}
-	defer d.out.Close()
+	return established, true
+}
+
+// serve runs both loops of a device that has begun; the first to end ends the other. It returns when all goroutines of
+// the device have ended.
+func (d *device) serve(established []byte) {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		d.end(d.write(established))
+		d.end(d.contain(func() error { return d.write(established) }))
 		d.enc.Close(closeOf(context.Cause(d.ctx)))
 	}()
-	d.end(d.read())
+	d.end(d.contain(d.read))
 	<-written
+	d.out.Close()
+	d.left()
+}
+
+// left forgets a device that has ended, and says how.
+func (d *device) left() {
+	s, cause := d.server, context.Cause(d.ctx)
+	s.devices.remove(d)
+	d.tasks.Wait()
+	code, reason := closeOf(cause)
+	s.metrics.connections.WithLabelValues(d.kind).Dec()
+	s.metrics.closes.WithLabelValues(strconv.Itoa(code)).Inc()
+	level := slog.LevelInfo
+	if code == switchboard.Codes[switchboard.Internal].Close || code == switchboard.Codes[switchboard.Unavailable].Close {
+		level, reason = slog.LevelError, cause.Error() // our own fault is told in full
+	}
+	s.cfg.Log.LogAttrs(context.Background(), level, "device left", slog.String("kind", d.kind),
+		slog.String("connection", d.id), slog.String("user", string(d.identity.User.ID)), slog.String("client", d.addr),
+		slog.Int("close", code), slog.String("reason", reason), slog.Duration("after", time.Since(d.since)))
+}
+
+// contain turns a panic into the end of this device alone: no HTTP server stands above its goroutines.
+func (d *device) contain(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			d.server.cfg.Log.Error("panic while serving a device", "panic", v, "stack", string(debug.Stack()))
+			err = switchboard.Errorf(switchboard.Internal, "something went wrong on our side")
+		}
+	}()
+	return f()
 }
 
 // open opens the outbox and returns the first frame.

@@ -14,6 +14,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/router"
 )
 
 func send(t testing.TB, c *websocket.Conn, frame string) {
@@ -258,6 +259,39 @@ func TestConnectionsPerAddress(t *testing.T) {
 	}
 }
 
+type panicking struct{ fakeRouter }
+
+func (*panicking) Route(context.Context, router.Caller, []byte) []byte { panic("planted") }
+
+func TestPanicEndsTheDeviceAlone(t *testing.T) {
+	r := newRig(t, quick)
+	bob := r.dial(t, "bob")
+	ann := r.dial(t, "ann")
+	r.Server.router = &panicking{}
+	send(t, ann, `{"type":"ping","id":"1"}`)
+	if got := closeCode(t, ann); got != 4006 {
+		t.Errorf("closes with %d, want 4006", got)
+	}
+	r.Server.router = r.router
+	send(t, bob, `{"type":"ping","id":"1"}`)
+	next(t, bob)
+}
+
+func TestConfigValidate(t *testing.T) {
+	for _, c := range []Config{
+		{AllowedOrigins: []string{"app.example.com"}}, {AllowedOrigins: []string{"https://app.example.com/"}},
+		{AllowedOrigins: []string{"null"}}, {AllowedOrigins: []string{"*"}}, {AllowedHosts: []string{"https://app.example.com"}},
+		{AllowedHosts: []string{"*"}}, {AllowedHosts: []string{""}}, {WriteTimeout: -1},
+	} {
+		if c.Validate() == nil {
+			t.Errorf("%+v is taken", c)
+		}
+	}
+	if err := (Config{AllowedOrigins: []string{"https://app.example.com:8443"}, AllowedHosts: []string{"app.example.com", "[::1]:80"}}).Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
 // still is a device's connection that never answers.
 type still struct {
 	pings  atomic.Int32
@@ -310,7 +344,11 @@ func TestTime(t *testing.T) {
 				enc := &still{end: make(chan struct{}), answer: c.answer}
 				d := newDevice(s, id, "websocket", "test")
 				d.enc = enc
-				s.serve(t.Context(), d, "")
+				established, ok := s.begin(t.Context(), d, "")
+				if !ok {
+					t.Fatal("not begun")
+				}
+				d.serve(established)
 				if took := time.Since(began); took < c.want || took > c.want+sweepEvery {
 					t.Errorf("lived %s, want %s", took, c.want)
 				}

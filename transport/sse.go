@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync"
 
 	"github.com/netra-systems/switchboard"
 )
@@ -30,11 +29,13 @@ func (s *Server) ServeEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	d := newDevice(s, id, "sse", s.ClientAddr(r))
 	rc := http.NewResponseController(w)
-	d.enc = &stream{w: w, rc: rc, time: &deadline{timeout: s.cfg.WriteTimeout, set: rc.SetWriteDeadline}}
+	d.enc = &stream{w: w, rc: rc, turn: make(chan struct{}, 1), time: &deadline{timeout: s.cfg.WriteTimeout, set: rc.SetWriteDeadline}}
 	if r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close") // the write deadline outlives the stream
 	}
-	s.serve(r.Context(), d, switchboard.Cursor(cursor))
+	if established, ok := s.begin(r.Context(), d, switchboard.Cursor(cursor)); ok {
+		d.serve(established)
+	}
 }
 
 // stream encodes a device's frames as server-sent events: the event's cursor as id, its type as event, the frame as
@@ -44,8 +45,8 @@ type stream struct {
 	rc   *http.ResponseController
 	time *deadline
 
-	mu      sync.Mutex // one write at a time: frames of the writer loop and heartbeats
-	started bool       // the header was sent
+	turn    chan struct{} // holds a token while one writes, which may take time: the writer loop, or a heartbeat
+	started bool          // the header was sent
 	ending  bool
 }
 
@@ -70,8 +71,8 @@ func (c *stream) Write(_ context.Context, frame []byte) error {
 	}
 	out = append(append(append(out, "event: "...), f.Type...), "\ndata: "...)
 	out = append(append(out, frame...), "\n\n"...) // JSON of the codec has no line breaks
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.turn <- struct{}{}
+	defer func() { <-c.turn }()
 	return c.write(out)
 }
 
@@ -83,10 +84,12 @@ func (c *stream) Read(ctx context.Context) ([]byte, error) {
 
 // Ping sends a comment, unless an event is being sent.
 func (c *stream) Ping(context.Context) error {
-	if !c.mu.TryLock() {
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	default:
 		return nil
 	}
-	defer c.mu.Unlock()
 	if !c.started || c.ending {
 		return nil
 	}
@@ -98,8 +101,8 @@ func (c *stream) Hurry() { c.time.hurry() }
 
 // Close ends the stream; what ended it is its last event.
 func (c *stream) Close(code int, reason string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.turn <- struct{}{}
+	defer func() { <-c.turn }()
 	if code != 0 && c.started {
 		e := switchboard.Errorf(switchboard.Code(reason), "%s", switchboard.Codes[switchboard.Code(reason)].Client)
 		_ = c.write([]byte("event: error\ndata: " + string(switchboard.EncodeReply("", e)) + "\n\n"))

@@ -28,23 +28,32 @@ const (
 	hurry = time.Second
 )
 
-// serveWebSocket upgrades a connection (RFC 6455 §4.2) and serves its device. It returns after the upgrade: the device
-// goes on by itself, without the buffers of the HTTP server, until it ends; Drain waits for it.
+// serveWebSocket upgrades a connection (RFC 6455 §4.2) and begins its device. Then it returns: the device goes on by
+// itself, without the buffers and the stack of the HTTP server, until it ends; Drain waits for it.
 func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	leave, err := s.admit(r)
 	if err != nil {
 		WriteProblem(w, err)
 		return
 	}
+	goesOn := false
+	defer func() {
+		if !goesOn {
+			leave()
+		}
+	}()
 	d, err := s.handshake(w, r)
 	if err != nil {
-		leave()
 		return
 	}
-	cursor := switchboard.Cursor(r.URL.Query().Get("cursor"))
+	established, ok := s.begin(context.Background(), d, switchboard.Cursor(r.URL.Query().Get("cursor")))
+	if !ok {
+		return
+	}
+	goesOn = true
 	go func() {
 		defer leave()
-		s.serve(context.Background(), d, cursor)
+		d.serve(established)
 	}()
 }
 

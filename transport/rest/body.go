@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -26,6 +27,10 @@ func (x *api) read(c *Call) ([]byte, error) {
 		return nil, switchboard.Errorf(switchboard.Invalid, "must be application/json").At("Content-Type")
 	}
 	limit := x.server.Limits().FrameBytes
+	rc := http.NewResponseController(c.writer)
+	if rc.SetReadDeadline(time.Now().Add(switchboard.Milliseconds(x.server.Limits().HandshakeMS))) == nil {
+		defer func() { _ = rc.SetReadDeadline(time.Time{}) }() // the server's own begins with the next request
+	}
 	b, err := io.ReadAll(http.MaxBytesReader(c.writer, c.request.Body, int64(limit)))
 	var large *http.MaxBytesError
 	switch {
