@@ -73,6 +73,7 @@ func (w *wire) closed() int {
 			return 0
 		}
 		if op == 8 && len(b) >= 2 {
+			_, _ = w.Write(masked(0x88, string(b[:2])))
 			return int(binary.BigEndian.Uint16(b))
 		}
 	}
