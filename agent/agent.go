@@ -71,7 +71,14 @@ type Config struct {
 	Logger   *slog.Logger
 
 	// Point, if set, is called at each step boundary: tests freeze workers there, and end them with an error.
-	Point func(ctx context.Context, name string) error
+	Point func(context.Context, Point) error
+}
+
+// Point is a step boundary of a worker: delivered, folded, append, chunk, answered, before-tool, after-tool, ack,
+// heartbeat.
+type Point struct {
+	Name   string
+	Wakeup thread.Wakeup // in work
 }
 
 func (c *Config) validate() error {

@@ -115,7 +115,7 @@ func (r *Runner) take(ctx context.Context, w thread.Wakeup) {
 	defer r.running.Dec()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	t := &task{r: r, w: w, st: thread.NewState(w.User(), w.Thread()), news: make(chan struct{}, 1)}
+	t := &task{r: r, w: w, st: thread.NewState(w.User(), w.Thread()), news: make(chan struct{}, 1), mu: thread.NewTurn()}
 	t.extend()
 	beating, still := context.WithCancel(ctx)
 	var beat sync.WaitGroup

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +25,7 @@ type task struct {
 	news chan struct{} // holds a token when the thread may have moved
 	last atomic.Int64  // when heartbeats end, in Unix nanoseconds: the longest run has ended by then
 
-	mu      sync.Mutex // guards what follows
+	mu      thread.Turn // guards what follows, also while the log is waited for
 	st      *thread.State
 	history []thread.Entry
 	claim   uint64 // sequence of our newest claim
@@ -37,7 +36,7 @@ func (t *task) point(ctx context.Context, name string) error {
 	if t.r.cfg.Point == nil {
 		return nil
 	}
-	if err := t.r.cfg.Point(ctx, name); err != nil {
+	if err := t.r.cfg.Point(ctx, Point{name, t.w}); err != nil {
 		return fmt.Errorf("%w: %w", errDead, err)
 	}
 	return nil

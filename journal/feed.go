@@ -15,8 +15,8 @@ import (
 
 // Feed gives everything that happens in a shard from now on: each stored entry, in order and without a gap, and the
 // deltas of the users listened to, in order with the entries as far as the engine keeps it. Live signals may be lost:
-// the feed sees the hole in the sequence, or looks at the log's end every two seconds, and reads what is missing
-// before anything later is given.
+// the feed sees the hole in the sequence, or that the log's end of two seconds ago has not come, and reads what is
+// missing before anything later is given.
 //
 // Next has one caller; Listen and Ignore may be called by any.
 type Feed struct {
@@ -28,6 +28,7 @@ type Feed struct {
 	ready []thread.Entry
 	after *nats.Msg // a live message that waits for ready to be given
 	check *time.Ticker
+	end   uint64           // of the log, at the last check
 	lose  func(n int) bool // drops live entries in tests
 	seen  int
 }
@@ -84,7 +85,7 @@ func (f *Feed) Next(ctx context.Context) (entry *thread.Entry, user switchboard.
 			case <-ctx.Done():
 				return nil, "", nil, ctx.Err()
 			case <-f.check.C:
-				if err := f.fill(ctx); err != nil {
+				if err := f.behind(ctx); err != nil {
 					return nil, "", nil, err
 				}
 				continue
@@ -124,6 +125,21 @@ func (f *Feed) Next(ctx context.Context) (entry *thread.Entry, user switchboard.
 // Lose makes the feed lose the live signals for which lose returns true: a fault that tests inject. Only Next's caller
 // may call it.
 func (f *Feed) Lose(lose func(n int) bool) { f.lose = lose }
+
+// behind reads what is missing if the feed has not come as far as the log was at the check before: what has been stored
+// since may still be on its way, behind deltas that must be given first.
+func (f *Feed) behind(ctx context.Context) error {
+	stream, err := f.j.js.Stream(ctx, streamName(f.shard))
+	if err != nil {
+		return readError(err)
+	}
+	before := f.end
+	f.end = stream.CachedInfo().State.LastSeq
+	if f.pos >= before {
+		return nil
+	}
+	return f.fill(ctx)
+}
 
 // fill reads what the log holds after the position.
 func (f *Feed) fill(ctx context.Context) error {

@@ -39,13 +39,14 @@ type Config struct {
 	Agents    []agent.Agent           // the first answers messages that name none
 	Tools     func(*Node) []tool.Tool // nil: BuiltinTools
 	Limits    switchboard.Limits      // the zero value: switchboard.DefaultLimits
-	Slots     int
+	Slots     int                     // runs per shard at once; 0: the runner's default
+	Approval  time.Duration           // how long a person may take to decide; 0: the runner's default
 	Registry  *prometheus.Registry
 	Log       *slog.Logger
 
 	// Lose and Point inject faults in tests: lost live signals, and step boundaries of the runner.
 	Lose  func(shard, n int) bool
-	Point func(ctx context.Context, name string) error
+	Point func(context.Context, agent.Point) error
 }
 
 // Node is an assembled Switchboard.
@@ -127,7 +128,7 @@ func (n *Node) assemble(ctx context.Context) (err error) {
 	}
 	if n.runner, err = agent.New(agent.Config{
 		Wakeups: j, Log: j, Previews: j, Watch: n.delivery.Watch,
-		Shards: j.Shards(), Slots: cfg.Slots, AckWait: j.AckWait(), Limits: cfg.Limits,
+		Shards: j.Shards(), Slots: cfg.Slots, AckWait: j.AckWait(), Approval: cfg.Approval, Limits: cfg.Limits,
 		Agents: cfg.Agents, Tools: n.tools, Worker: cfg.Name, Registry: cfg.Registry, Logger: n.log, Point: cfg.Point,
 	}); err != nil {
 		return err

@@ -26,7 +26,7 @@ type key struct {
 
 // slot is one thread; its lock is held from take to give, so that one message at a time is decided on.
 type slot struct {
-	mu    sync.Mutex // guards state
+	mu    thread.Turn // guards state
 	state *thread.State
 }
 
@@ -41,7 +41,7 @@ func (c *cache) take(u switchboard.UserID, t switchboard.ThreadID) *slot {
 	c.mu.Lock()
 	s, ok := c.slots.Get(k)
 	if !ok {
-		s = &slot{state: thread.NewState(u, t)}
+		s = &slot{mu: thread.NewTurn(), state: thread.NewState(u, t)}
 		c.slots.Add(k, s)
 	}
 	c.mu.Unlock()

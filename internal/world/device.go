@@ -251,3 +251,16 @@ func (d *Device) Check() []string {
 	}
 	return out
 }
+
+// Asked returns the calls that a person was asked about.
+func (d *Device) Asked() []switchboard.CallID {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []switchboard.CallID
+	for _, e := range d.Events {
+		if p, ok := e.Payload.(*switchboard.ToolApprovalRequiredEvent); ok {
+			out = append(out, p.CallID)
+		}
+	}
+	return out
+}

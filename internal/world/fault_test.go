@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/agent"
 	"github.com/netra-systems/switchboard/client"
 	"github.com/netra-systems/switchboard/internal/world"
 )
@@ -28,8 +29,8 @@ type killer struct {
 	hit   atomic.Bool
 }
 
-func (k *killer) at(ctx context.Context, node int, point string) error {
-	if point != k.point || k.seen.Add(1) != k.n {
+func (k *killer) at(_ context.Context, node int, p agent.Point) error {
+	if p.Name != k.point || k.seen.Add(1) != k.n {
 		return nil
 	}
 	k.hit.Store(true)
@@ -122,11 +123,11 @@ func TestFrozen(t *testing.T) {
 		t.Run(point, func(t *testing.T) {
 			var frozen atomic.Int64
 			frozen.Store(-1)
-			point := func(ctx context.Context, node int, at string) error {
-				if at == point && frozen.CompareAndSwap(-1, int64(node)) {
+			point := func(_ context.Context, node int, p agent.Point) error {
+				if p.Name == point && frozen.CompareAndSwap(-1, int64(node)) {
 					time.Sleep(35 * time.Second)
 					frozen.Store(-2)
-				} else if at == "heartbeat" && frozen.Load() == int64(node) {
+				} else if p.Name == "heartbeat" && frozen.Load() == int64(node) {
 					return errors.New("frozen")
 				}
 				return nil

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,14 +29,15 @@ import (
 
 // Config says what kind of world it is. The zero value is one with two shards and the offline demo model.
 type Config struct {
-	Shards  int
-	AckWait time.Duration
-	Model   model.Model
-	Tools   []tool.Tool // besides the builtin ones
-	Limits  switchboard.Limits
-	Lose    func(node, shard, n int) bool
-	Point   func(ctx context.Context, node int, point string) error
-	Log     io.Writer
+	Shards   int
+	AckWait  time.Duration
+	Model    model.Model
+	Tools    []tool.Tool // besides the builtin ones
+	Limits   switchboard.Limits
+	Lose     func(node, shard, n int) bool
+	Point    func(ctx context.Context, node int, p agent.Point) error
+	Approval time.Duration
+	Log      io.Writer
 }
 
 // World is a journal and the nodes on it.
@@ -88,7 +90,7 @@ type Node struct {
 	ended  chan struct{}
 	server *http.Server
 	wires  *wires
-	dead   sync.Once
+	dead   atomic.Bool
 }
 
 // Start starts a node.
@@ -103,7 +105,7 @@ func (w *World) Start() *Node {
 	}
 	cfg := node.Config{
 		Name: fmt.Sprint("node", number), Journal: journal.Config{Connect: w.engine.Connect, Shards: w.cfg.Shards, AckWait: w.cfg.AckWait},
-		Agents: []agent.Agent{{Name: "assistant", Model: w.cfg.Model, Tools: names}}, Limits: w.cfg.Limits,
+		Agents: []agent.Agent{{Name: "assistant", Model: w.cfg.Model, Tools: names}}, Limits: w.cfg.Limits, Approval: w.cfg.Approval,
 		Log:   slog.New(slog.NewTextHandler(w.cfg.Log, nil)).With("node", number),
 		Tools: func(n *node.Node) []tool.Tool { return append(n.BuiltinTools(), w.cfg.Tools...) },
 	}
@@ -111,7 +113,7 @@ func (w *World) Start() *Node {
 		cfg.Lose = func(shard, n int) bool { return w.cfg.Lose(number, shard, n) }
 	}
 	if w.cfg.Point != nil {
-		cfg.Point = func(ctx context.Context, point string) error { return w.cfg.Point(ctx, number, point) }
+		cfg.Point = func(ctx context.Context, p agent.Point) error { return w.cfg.Point(ctx, number, p) }
 	}
 	inner, err := node.Open(w.T.Context(), cfg)
 	if err != nil {
@@ -134,23 +136,24 @@ func (w *World) Start() *Node {
 
 // Stop stops the node as SIGTERM does, and waits until it has ended.
 func (n *Node) Stop() {
-	n.dead.Do(func() {
+	if n.dead.CompareAndSwap(false, true) {
 		n.stop()
 		<-n.ended
 		n.wires.cut()
-	})
+	}
+	<-n.ended
 }
 
 // Kill ends the node as kill -9 does: its wires are cut in the middle of whatever it says, and nothing it still tries
 // reaches the log.
 func (n *Node) Kill() {
-	n.dead.Do(func() {
+	if n.dead.CompareAndSwap(false, true) {
 		n.Node.Close()
 		n.wires.cut()
 		n.server.Close()
 		n.stop()
-		<-n.ended
-	})
+	}
+	<-n.ended
 }
 
 // Token makes an account if there is none of this name, and a token for it.
