@@ -93,8 +93,21 @@ func (x *execution) next(ctx context.Context) (more bool, err error) {
 		return true, nil
 	case cause != nil:
 		return false, cause
+	case unstorable(err):
+		t.r.cfg.Logger.Error("what an agent said cannot be stored; its run is failed", "agent", run.Agent, "error", err)
+		x.open.reset()
+		return true, x.fail(ctx, failure(switchboard.AgentError, "what the agent said cannot be stored", false, ""))
 	}
 	return true, err
+}
+
+// unstorable reports whether an event can never be stored: to try again would be in vain.
+func unstorable(err error) bool {
+	switch switchboard.CodeOf(err) {
+	case switchboard.TooLarge, switchboard.Invalid:
+		return true
+	}
+	return false
 }
 
 // errTime is the cause of the end of a run that took too long.

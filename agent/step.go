@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/model"
 	"github.com/netra-systems/switchboard/thread"
@@ -119,6 +121,7 @@ func (x *execution) stream(ctx context.Context, n int, message switchboard.Messa
 		if err := x.t.point(ctx, "chunk"); err != nil {
 			return err
 		}
+		c.Thinking, c.Text = strings.ToValidUTF8(c.Thinking, "\uFFFD"), strings.ToValidUTF8(c.Text, "\uFFFD")
 		if c.Thinking != "" {
 			a.thinking.WriteString(c.Thinking)
 			x.send(switchboard.DeltaThinking, "", c.Thinking)
@@ -237,7 +240,7 @@ func arguments(s string) json.RawMessage {
 	if strings.TrimSpace(s) == "" {
 		return json.RawMessage("{}")
 	}
-	if json.Valid([]byte(s)) {
+	if jsontext.Value(s).IsValid() { // strictly: without duplicate names and bad UTF-8, or no event could hold it
 		return json.RawMessage(s)
 	}
 	b, err := json.Marshal(strings.ToValidUTF8(s, "\uFFFD"))

@@ -101,7 +101,7 @@ func (b *Broadcaster) Run(ctx context.Context) error {
 }
 
 // Open attaches a device of a user, to go on from a cursor; without one it is given what happens from now on. Close
-// the Outbox when the device has gone. Errors: Invalid (not a cursor), Unavailable.
+// the Outbox when the device has gone. A cursor that cannot be honoured is told by Opening. Errors: Unavailable.
 func (b *Broadcaster) Open(ctx context.Context, u switchboard.UserID, c switchboard.Cursor) (*Outbox, error) {
 	t := b.tail(u)
 	o := newOutbox(t, u)

@@ -71,9 +71,17 @@ func (t *tail) attach(ctx context.Context, o *Outbox, c switchboard.Cursor) erro
 		return err
 	}
 	o.a = a
+	if _, bad := switchboard.ParseCursor(c); c != "" && bad != nil {
+		o.opening, _, err = o.goOn(ctx, "")
+		o.resync = &switchboard.Resync{Reason: unknownCursor}
+		return err
+	}
 	o.opening, o.resync, err = o.goOn(ctx, c)
 	return err
 }
+
+// unknownCursor is the reason of a resync for a cursor that names no event of the user.
+const unknownCursor = "unknown_cursor"
 
 // goOn plans the replay from a cursor and lets live frames in behind it.
 func (o *Outbox) goOn(ctx context.Context, c switchboard.Cursor) (switchboard.Cursor, *switchboard.Resync, error) {
@@ -134,7 +142,7 @@ func (t *tail) honour(ctx context.Context, a *audience, p switchboard.Place) (*s
 	if !found && a.index.ErasedAfter(p.Seq) {
 		return nil, nil
 	}
-	return &switchboard.Resync{Reason: "unknown_cursor"}, nil
+	return &switchboard.Resync{Reason: unknownCursor}, nil
 }
 
 // Resume lets the stream go on from a cursor, after the next Reply. Errors: Invalid, Unavailable.
@@ -173,9 +181,14 @@ func (o *Outbox) hold(held bool) {
 	o.held = held
 }
 
-// Reply queues a reply or a notice. It blocks while the device does not read: that is the back pressure on what it
-// sends.
-func (o *Outbox) Reply(ctx context.Context, frame []byte) error {
+// Reply queues a reply, and lets the stream go on that waited for it. It blocks while the device does not read: that is
+// the back pressure on what it sends.
+func (o *Outbox) Reply(ctx context.Context, frame []byte) error { return o.queue(ctx, frame, true) }
+
+// Notice queues a frame that answers nothing.
+func (o *Outbox) Notice(ctx context.Context, frame []byte) error { return o.queue(ctx, frame, false) }
+
+func (o *Outbox) queue(ctx context.Context, frame []byte, reply bool) error {
 	for {
 		o.mu.Lock()
 		if o.closed || o.end != nil {
@@ -185,7 +198,7 @@ func (o *Outbox) Reply(ctx context.Context, frame []byte) error {
 		}
 		if len(o.replies) < maxReplies {
 			o.replies = append(o.replies, frame)
-			o.held = false
+			o.held = o.held && !reply
 			o.signal()
 			o.mu.Unlock()
 			return nil

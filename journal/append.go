@@ -17,6 +17,9 @@ import (
 // headerKey is the one header of ours beside a stored event.
 const headerKey = "Switchboard"
 
+// maxEvent is the size of an encoded event in bytes; the engine's own limit is twice as much, for event and header.
+const maxEvent = 512 << 10
+
 // appendWait bounds one append: the engine's answer comes after its fsync.
 const appendWait = 4 * time.Second
 
@@ -39,7 +42,10 @@ func (j *Journal) Append(ctx context.Context, u switchboard.UserID, d thread.Dra
 	}
 	data, err := switchboard.EncodeEvent(d.Event)
 	if err != nil {
-		return thread.Entry{}, switchboard.Wrap(switchboard.Internal, "the event cannot be encoded", err)
+		return thread.Entry{}, switchboard.Wrap(switchboard.Invalid, "the event cannot be encoded", err)
+	}
+	if len(data) > maxEvent {
+		return thread.Entry{}, switchboard.Errorf(switchboard.TooLarge, "an event may have %d bytes", maxEvent)
 	}
 	d.Header.Chain = chain(at.Chain, data)
 	header, err := json.Marshal(d.Header)

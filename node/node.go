@@ -156,7 +156,6 @@ func (n *Node) serve() (err error) {
 	c := n.cfg.Transport
 	c.Limits, c.Version, c.Node, c.Log, c.Metrics = n.cfg.Limits, n.cfg.Version, n.cfg.Name, n.log, n.cfg.Registry
 	c.Ready = n.journal.Ready
-	who := authenticator{n.auth}
 	open := func(ctx context.Context, u switchboard.UserID, c switchboard.Cursor) (transport.Outbox, error) {
 		o, err := n.delivery.Open(ctx, u, c)
 		if err != nil {
@@ -164,10 +163,10 @@ func (n *Node) serve() (err error) {
 		}
 		return o, nil
 	}
-	if n.transport, err = transport.New(c, who, n.router, open); err != nil {
+	if n.transport, err = transport.New(c, n.auth, n.router, open); err != nil {
 		return err
 	}
-	return rest.Mount(rest.Config{Agents: n.listAgents, Tools: n.listTools}, n.transport, who, n.router)
+	return rest.Mount(rest.Config{Agents: n.listAgents, Tools: n.listTools}, n.transport, n.auth, n.router)
 }
 
 func (n *Node) listAgents(context.Context, switchboard.UserID) ([]rest.Agent, error) {

@@ -180,9 +180,14 @@ func (s Settings) run(ctx context.Context, n *Node, listener net.Listener, regis
 		parts.Go(func() { admin.server.Serve(admin.listener) })
 		defer admin.server.Close()
 	}
+	local, err := control.Listen(s.Data, n.Accounts())
+	if err != nil {
+		n.Close()
+		return startError("--data "+s.Data, err)
+	}
 	parts.Go(func() {
-		if err := control.Serve(ctx, s.Data, n.Accounts()); err != nil && ctx.Err() == nil {
-			log.Error("the control socket cannot be served; `switchboard user` works only while the server is stopped", "error", err)
+		if err := local.Run(ctx); err != nil && ctx.Err() == nil {
+			log.Error("the control socket is gone; `switchboard user` works only while the server is stopped", "error", err)
 		}
 	})
 	err = n.Run(ctx)

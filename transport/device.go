@@ -255,7 +255,7 @@ func (d *device) notify(typ string, payload any) {
 	}
 	ctx, cancel := context.WithTimeout(d.ctx, d.server.cfg.WriteTimeout)
 	defer cancel()
-	_ = d.out.Reply(ctx, switchboard.EncodeNotice(typ, payload)) // a device that left needs none
+	_ = d.out.Notice(ctx, switchboard.EncodeNotice(typ, payload)) // a device that left needs none
 }
 
 func errDraining() error {

@@ -14,6 +14,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/auth"
 	"github.com/netra-systems/switchboard/router"
 )
 
@@ -154,7 +155,7 @@ func TestSessionEndCloses(t *testing.T) {
 	r := newRig(t, quick)
 	ann, bob := r.dial(t, "ann"), r.dial(t, "bob")
 	began := time.Now()
-	_ = r.auth.Logout(t.Context(), Identity{Session: "session-ann"})
+	_ = r.auth.Logout(t.Context(), auth.Identity{Session: "session-ann"})
 	if got := closeCode(t, ann); got != 4501 {
 		t.Errorf("closes with %d, want 4501", got)
 	}

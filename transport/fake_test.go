@@ -132,6 +132,8 @@ func (o *fakeOutbox) Next(ctx context.Context) ([]byte, error) {
 	}
 }
 
+func (o *fakeOutbox) Notice(ctx context.Context, frame []byte) error { return o.Reply(ctx, frame) }
+
 func (o *fakeOutbox) Reply(ctx context.Context, frame []byte) error {
 	select {
 	case o.frames <- frame:

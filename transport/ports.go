@@ -8,15 +8,12 @@ import (
 	"github.com/netra-systems/switchboard/router"
 )
 
-// Identity is who speaks, as a verified credential says.
-type Identity = auth.Identity
-
 // Authenticator says who is speaking. Errors are *switchboard.Error: Unauthenticated, RateLimited, Unavailable.
 type Authenticator interface {
 	// Login checks a password; from is the client's address, for limits.
-	Login(ctx context.Context, name, password, from string) (token string, id Identity, err error)
-	Verify(ctx context.Context, token string) (Identity, error)
-	Logout(ctx context.Context, id Identity) error
+	Login(ctx context.Context, name, password, from string) (token string, id auth.Identity, err error)
+	Verify(ctx context.Context, token string) (auth.Identity, error)
+	Logout(ctx context.Context, id auth.Identity) error
 	// Ended returns a channel that is closed when the session ends.
 	Ended(session string) <-chan struct{}
 }
@@ -38,8 +35,10 @@ type Outbox interface {
 	Opening() (switchboard.Cursor, *switchboard.Resync)
 	// Next waits for the frame to write next. A *switchboard.Error ends the device with the close code of its code.
 	Next(ctx context.Context) ([]byte, error)
-	// Reply queues a reply or a notice; it waits while the device does not read.
+	// Reply queues a reply; it waits while the device does not read.
 	Reply(ctx context.Context, frame []byte) error
+	// Notice queues a notice, likewise.
+	Notice(ctx context.Context, frame []byte) error
 	Close()
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/auth"
 )
 
 // events opens a stream and returns a function that reads its next event, as its lines.
@@ -117,7 +118,7 @@ func TestEventsLeave(t *testing.T) {
 	<-(<-r.opened).closed
 	_, next = r.events(t, "/api/v1/events", nil)
 	next()
-	_ = r.auth.Logout(t.Context(), Identity{Session: "session-ann"})
+	_ = r.auth.Logout(t.Context(), auth.Identity{Session: "session-ann"})
 	for e := next(); e != "end"; e = next() {
 		if e != ": " && !strings.Contains(e, "unauthenticated") {
 			t.Error(e)

@@ -23,6 +23,7 @@ type probeCmd struct {
 	URL         string        `help:"Server to probe." default:"http://127.0.0.1:8080" env:"SWITCHBOARD_URL" name:"url"`
 	Runs        int           `help:"Messages to send." default:"100"`
 	Users       int           `help:"Users (or, with one login, devices) that send at the same time." default:"5"`
+	Devices     int           `help:"Devices of each user, which must all see the same." default:"1"`
 	Data        string        `help:"Data folder of the server, on this machine: users are made for the probe and removed afterwards." type:"path" placeholder:"DIR" xor:"who"`
 	Credentials string        `help:"File of lines NAME:PASSWORD, or one token a line." type:"existingfile" placeholder:"FILE" xor:"who"`
 	Username    string        `help:"The one login to use." env:"SWITCHBOARD_USERNAME" hidden:""`
@@ -47,7 +48,7 @@ func (c *probeCmd) Run(ctx context.Context, s streams) (err error) {
 	}
 	defer func() { err = errors.Join(err, remove()) }()
 	report, err := probe.Run(ctx, probe.Config{
-		URL: c.URL, Runs: c.Runs, Users: c.Users, Credentials: credentials, SLO: c.SLO, Timeout: c.Timeout, Seed: c.Seed,
+		URL: c.URL, Runs: c.Runs, Users: c.Users, Devices: c.Devices, Credentials: credentials, SLO: c.SLO, Timeout: c.Timeout, Seed: c.Seed,
 	}, s.err)
 	if err != nil {
 		return err
@@ -57,7 +58,7 @@ func (c *probeCmd) Run(ctx context.Context, s streams) (err error) {
 		out.SetIndent("", "  ")
 		err = out.Encode(report)
 	} else {
-		_, err = fmt.Fprintln(s.out, report)
+		_, err = fmt.Fprint(s.out, report)
 	}
 	if err == nil && !report.OK() {
 		err = errSLO

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/auth"
 	"github.com/netra-systems/switchboard/router"
 	"github.com/netra-systems/switchboard/transport"
 )
@@ -24,23 +25,23 @@ const secret = "correct horse battery"
 // fakeAuth knows the user ann.
 type fakeAuth struct{ ended chan struct{} }
 
-func (a *fakeAuth) Login(ctx context.Context, name, password, from string) (string, transport.Identity, error) {
+func (a *fakeAuth) Login(ctx context.Context, name, password, from string) (string, auth.Identity, error) {
 	if name != "ann" || password != secret || from != "127.0.0.1" {
-		return "", transport.Identity{}, switchboard.Errorf(switchboard.Unauthenticated, "wrong name or password")
+		return "", auth.Identity{}, switchboard.Errorf(switchboard.Unauthenticated, "wrong name or password")
 	}
 	id, err := a.Verify(ctx, "good")
 	return "good", id, err
 }
 
-func (a *fakeAuth) Verify(_ context.Context, token string) (transport.Identity, error) {
+func (a *fakeAuth) Verify(_ context.Context, token string) (auth.Identity, error) {
 	if token != "good" {
-		return transport.Identity{}, switchboard.Errorf(switchboard.Unauthenticated, "the token is not valid")
+		return auth.Identity{}, switchboard.Errorf(switchboard.Unauthenticated, "the token is not valid")
 	}
 	u := switchboard.User{ID: switchboard.NewUserID("test", "", "ann"), Name: "ann", Roles: []string{"user"}}
-	return transport.Identity{User: u, Session: "s", Expires: time.Now().Add(time.Hour)}, nil
+	return auth.Identity{User: u, Session: "s", Expires: time.Now().Add(time.Hour)}, nil
 }
 
-func (a *fakeAuth) Logout(context.Context, transport.Identity) error { close(a.ended); return nil }
+func (a *fakeAuth) Logout(context.Context, auth.Identity) error { close(a.ended); return nil }
 
 func (a *fakeAuth) Ended(string) <-chan struct{} { return a.ended }
 

@@ -5,28 +5,9 @@ import (
 	"strings"
 
 	"github.com/netra-systems/switchboard"
-	"github.com/netra-systems/switchboard/auth"
 	"github.com/netra-systems/switchboard/thread"
 	"github.com/netra-systems/switchboard/tool/builtin"
-	"github.com/netra-systems/switchboard/transport"
 )
-
-// authenticator is auth as transport wants it.
-type authenticator struct{ *auth.Authority }
-
-func (a authenticator) Login(ctx context.Context, name, password, from string) (string, transport.Identity, error) {
-	token, id, err := a.Authority.Login(ctx, name, password, from)
-	return token, transport.Identity(id), err
-}
-
-func (a authenticator) Verify(ctx context.Context, token string) (transport.Identity, error) {
-	id, err := a.Authority.Verify(ctx, token)
-	return transport.Identity(id), err
-}
-
-func (a authenticator) Logout(ctx context.Context, id transport.Identity) error {
-	return a.Authority.Logout(ctx, auth.Identity(id))
-}
 
 // searcher finds what was said in a user's own threads: it reads the newest threads first.
 type searcher struct{ n *Node }
