@@ -42,13 +42,17 @@ func idText() *rapid.Generator[string] {
 func TestNoIDHoldsSubjectCharacters(t *testing.T) {
 	for name, p := range parsers {
 		t.Run(name, func(t *testing.T) {
-			taken := 0
+			good := map[string]string{
+				"user": string(wireUser), "thread": string(wireThread), "run": string(wireRun), "call": string(wireCall), "frame": "a-b:c_d.e",
+			}[name]
+			if err := p.parse(good); err != nil {
+				t.Fatalf("%q is refused: %v", good, err)
+			}
 			rapid.Check(t, func(t *rapid.T) {
 				s := idText().Draw(t, "id")
 				if p.parse(s) != nil {
 					return
 				}
-				taken++
 				if strings.ContainsAny(s, subjectCharacters) {
 					t.Fatalf("%q is an id", s)
 				}
@@ -59,9 +63,6 @@ func TestNoIDHoldsSubjectCharacters(t *testing.T) {
 					t.Fatalf("%q is an id", s)
 				}
 			})
-			if taken == 0 {
-				t.Error("the property was never tried on an id that parses")
-			}
 		})
 	}
 }

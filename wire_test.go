@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -316,4 +319,55 @@ func TestEventsLoseNothing(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestProtocolDocument: docs/PROTOCOL.md names everything that this package declares.
+func TestProtocolDocument(t *testing.T) {
+	b, err := os.ReadFile("docs/PROTOCOL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{TypeAgentDelta: true}
+	for typ := range messageTypes {
+		names[string(typ)] = true
+	}
+	for old := range oldNames {
+		names[string(old)] = true
+	}
+	for typ := range eventTypes {
+		names[string(typ)] = true
+	}
+	for code := range Codes {
+		names[string(code)] = true
+	}
+	for _, v := range []any{
+		Limits{}, Delta{}, DeltaPayload{}, Ack{}, Problem{}, ConnectionEstablished{}, ThreadSummary{}, ThreadList{}, EventPage{},
+		UserMessageEvent{}, ToolDecidedEvent{}, AgentThinkingEvent{}, AgentMessageEvent{}, ToolCompletedEvent{},
+		AgentResumedEvent{}, AgentCompletedEvent{}, Usage{}, AgentFailedEvent{}, AgentStoppedEvent{},
+		UserMessage{}, StartAgent{}, ToolDecision{}, GetQualityMetrics{}, ValidateContent{}, GenerateQualityReport{},
+	} {
+		typ := reflect.TypeOf(v)
+		for i := range typ.NumField() {
+			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+			names[name] = true
+		}
+	}
+	for name := range names {
+		if !regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`).Match(b) {
+			t.Errorf("docs/PROTOCOL.md does not name %s", name)
+		}
+	}
+	for code, info := range Codes {
+		row := fmt.Sprintf("| `%s` | %s | %s |", code, dash(info.HTTP), dash(info.Close))
+		if !strings.Contains(string(b), row) {
+			t.Errorf("docs/PROTOCOL.md does not have the row %s", row)
+		}
+	}
+}
+
+func dash(n int) string {
+	if n == 0 {
+		return "–"
+	}
+	return strconv.Itoa(n)
 }

@@ -2,12 +2,16 @@ package house
 
 import (
 	"bytes"
+	"go/ast"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"golang.org/x/tools/go/packages"
 )
 
 const root = "../.."
@@ -163,5 +167,29 @@ func TestTablesCannotRot(t *testing.T) {
 	has(tr.checkRule(rule{"one ack", builds("Receipt"), nil, ""}), "no type Receipt in the root")
 	if n := len(allowed); n > 25 {
 		t.Errorf("the table of imports has %d rows, at most 25 are wanted", n)
+	}
+}
+
+// TestArchitectureNamesCode: the functions that ARCHITECTURE.md walks through are there.
+func TestArchitectureNamesCode(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "ARCHITECTURE.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	units := map[string]bool{}
+	for _, s := range tree(t).inspect(func(_ *packages.Package, n ast.Node, _ []ast.Node) bool {
+		_, ok := n.(*ast.FuncDecl)
+		return ok
+	}) {
+		units[s.unit] = true
+	}
+	named := regexp.MustCompile("`([a-z]+\\.(?:\\(\\*[A-Za-z]+\\)\\.)?[A-Za-z]+)`").FindAllStringSubmatch(string(text), -1)
+	if len(named) < 20 {
+		t.Fatalf("ARCHITECTURE.md names only %d functions", len(named))
+	}
+	for _, n := range named {
+		if !units[n[1]] {
+			t.Errorf("ARCHITECTURE.md names %s, which is not there", n[1])
+		}
 	}
 }

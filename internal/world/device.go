@@ -264,3 +264,24 @@ func (d *Device) Asked() []switchboard.CallID {
 	}
 	return out
 }
+
+// Last returns the cursor to go on from.
+func (d *Device) Last() switchboard.Cursor {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.Cursor
+}
+
+// List returns the events received.
+func (d *Device) List() []switchboard.Event {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.Events)
+}
+
+// Received returns every byte received.
+func (d *Device) Received() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.Bytes
+}

@@ -23,10 +23,10 @@ func hits(ds []*world.Device) (found, scanned int) {
 	for i, d := range ds {
 		for k := range ds {
 			if k != i {
-				found += bytes.Count(d.Bytes, []byte(canary(k)))
+				found += bytes.Count(d.Received(), []byte(canary(k)))
 			}
 		}
-		scanned += len(d.Bytes)
+		scanned += len(d.Received())
 	}
 	return found, scanned
 }
@@ -84,7 +84,7 @@ func TestIsolation(t *testing.T) {
 			t.Errorf("%d words of other users", found)
 		}
 		for i, d := range ds {
-			if !bytes.Contains(d.Bytes, []byte(canary(i))) {
+			if !bytes.Contains(d.Received(), []byte(canary(i))) {
 				t.Fatal("the canary is not in its own user's bytes: the scan proves nothing")
 			}
 		}

@@ -177,7 +177,7 @@ func TestOnBusy(t *testing.T) {
 					t.Fatalf("the second run: %s %v", end.Type, err)
 				}
 				if c.check != nil {
-					c.check(t, d.Events)
+					c.check(t, d.List())
 				}
 				check(t, d)
 				d.Disconnect()
@@ -268,7 +268,7 @@ func TestApproval(t *testing.T) {
 					t.Errorf("a late decision: %v", err)
 				}
 				time.Sleep(time.Minute)
-				for _, e := range d.Events {
+				for _, e := range d.List() {
 					if p, ok := e.Payload.(*switchboard.ToolCompletedEvent); ok && p.Status != c.status {
 						t.Errorf("the call ended with %s", p.Status)
 					}
@@ -300,7 +300,7 @@ func TestDelete(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
-		cursor := d.Cursor
+		cursor := d.Last()
 		del := switchboard.Message{ID: client.NewID(), ThreadID: string(ack.ThreadID), Payload: &switchboard.DeleteThread{}}
 		if _, err := d.Send(ctx, del); err != nil {
 			t.Fatal(err)

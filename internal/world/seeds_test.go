@@ -383,7 +383,7 @@ func (s *schedule) judge(ctx context.Context, ds []*world.Device) (events int) {
 			s.bad = append(s.bad, "device: "+f)
 		}
 		var got, want []switchboard.Cursor
-		for _, e := range d.Events {
+		for _, e := range d.List() {
 			got = append(got, e.Cursor)
 		}
 		for _, e := range log {
