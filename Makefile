@@ -1,0 +1,61 @@
+# Everything that is typed twice. Only Go and make are needed, and no C compiler: race alone uses one.
+
+GO          ?= go
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+BENCHSTAT   ?= golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+FUZZTIME    ?= 30s
+BENCHTIME   ?= 1s
+COUNT       ?= 1
+
+INTEGRATION := ./internal/world/... ./journal/...
+E2E         := ./cmd/...
+
+export CGO_ENABLED ?= 0
+
+.PHONY: help test unit integration e2e race lint bench fuzz golden
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test: ## vet and every test: unit, integration, end to end
+	@$(GO) vet ./...
+	@begin=$$(date +%s); log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	{ $(GO) test -timeout 10m ./... 2>&1; echo "exit $$?"; } | tee "$$log" | grep -v -e 'no test files' -e '^exit [0-9]*$$'; \
+	ok=$$(grep -c '^ok ' "$$log"); failed=$$(grep -c -E '^FAIL[[:space:]]+[^[:space:]]' "$$log"); \
+	echo "make test: $$ok packages ok, $$failed failed, in $$(( $$(date +%s) - begin )) s"; \
+	grep -q '^exit 0$$' "$$log"
+
+unit: ## the quick tests of each package
+	$(GO) test -short -skip '^TestE2E' $$($(GO) list ./... | grep -v -F -x -e "$$($(GO) list $(INTEGRATION))")
+
+integration: ## the whole path on a real journal, in simulated time
+	$(GO) test -timeout 10m $(INTEGRATION)
+
+e2e: ## the binary as users run it
+	$(GO) test -timeout 10m -run '^TestE2E' $(E2E)
+
+race: export CGO_ENABLED = 1
+race: ## every test under the race detector (needs a C compiler)
+	$(GO) test -race -timeout 15m ./...
+
+lint: ## gofmt, vet, staticcheck, and the rules of the house
+	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "gofmt -w these:"; echo "$$bad"; exit 1; fi
+	$(GO) vet ./...
+	@if $(GO) run $(STATICCHECK) -version >/dev/null 2>&1; then echo staticcheck ./...; $(GO) run $(STATICCHECK) ./...; \
+	else echo "staticcheck cannot be had here: left out"; fi
+	$(GO) test ./internal/house
+
+bench: ## every benchmark; OLD=a NEW=b compares two results instead
+ifneq ($(and $(OLD),$(NEW)),)
+	$(GO) run $(BENCHSTAT) $(OLD) $(NEW)
+else
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count $(COUNT) -timeout 60m \
+		$$(grep -rl --include=*_test.go '^func Benchmark' . | xargs -n 1 dirname | sort -u)
+endif
+
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	@grep -rn --include=*_test.go -o '^func Fuzz[A-Za-z0-9]*' . | sed 's#/[^/]*_test.go:[0-9]*:func # #' | \
+	while read -r dir target; do echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; done
+
+golden: ## write the golden files of the wire anew
+	$(GO) test -run '^TestWire' -update .
