@@ -58,7 +58,7 @@ func (x *execution) next(ctx context.Context) (more bool, err error) {
 	started := openCalls(run, func(c *thread.Call) bool { return c.Started })
 	todo := openCalls(run, func(c *thread.Call) bool { return !c.Waits() })
 	why, partial := x.ending()
-	deadline := run.Started.Add(switchboard.Milliseconds(t.r.cfg.Limits.RunMS))
+	deadline := run.Deadline(switchboard.Milliseconds(t.r.cfg.Limits.RunMS))
 	recorded := run.Step.Recorded
 	waits := len(openCalls(run, (*thread.Call).Waits)) > 0
 	t.mu.Unlock()
@@ -175,7 +175,7 @@ func (x *execution) ending() (switchboard.EventPayload, string) {
 		return failure(switchboard.AttemptsExhausted, "the run was lost by too many workers", true, partial), partial
 	case !x.t.r.Has(run.Agent):
 		return failure(switchboard.AgentUnknown, "there is no such agent here", false, partial), partial
-	case time.Since(run.Started) > switchboard.Milliseconds(x.t.r.cfg.Limits.RunMS):
+	case time.Now().After(run.Deadline(switchboard.Milliseconds(x.t.r.cfg.Limits.RunMS))):
 		return failure(switchboard.BudgetTime, "the run took too long", true, partial), partial
 	}
 	return nil, ""

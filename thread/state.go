@@ -26,10 +26,12 @@ type Run struct {
 	Agent   string
 	Phase   Phase
 	Attempt int
-	Lost    int       // takeovers in a row without a new step
-	Started time.Time // of the first attempt
-	Worker  string    // of the newest claim
-	Claim   uint64    // sequence of the newest claim
+	Lost    int           // takeovers in a row without a new step
+	Started time.Time     // of the first attempt
+	Paused  time.Time     // when it began to wait for a person
+	Waited  time.Duration // for persons, in all
+	Worker  string        // of the newest claim
+	Claim   uint64        // sequence of the newest claim
 	Stop    switchboard.StopReason
 	Step    Step              // the newest
 	Calls   int               // of all steps
@@ -37,6 +39,10 @@ type Run struct {
 	Entries []uint64          // numbers of its entries
 	Steers  []Steer           // messages that wait to be taken
 }
+
+// Deadline returns when the run must have ended if it may work for so long: the time that it waits for people does not
+// count.
+func (r *Run) Deadline(limit time.Duration) time.Time { return r.Started.Add(limit + r.Waited) }
 
 // Step is a model step of a run and the calls it asked for.
 type Step struct {
@@ -337,7 +343,7 @@ func (s *State) advance(r *Run, e Entry) {
 		if c := r.Call(p.CallID); c != nil {
 			c.Asked, c.Expires = true, p.Expires.Time
 		}
-		r.suspend()
+		r.suspend(e)
 	case *switchboard.ToolExecutingEvent:
 		if c := r.Call(p.CallID); c != nil {
 			c.Started = true
@@ -347,18 +353,21 @@ func (s *State) advance(r *Run, e Entry) {
 		if c := r.Call(p.CallID); c != nil {
 			c.Started, c.Done = true, true
 		}
-		r.suspend()
+		r.suspend(e)
 	case *switchboard.AgentCompletedEvent, *switchboard.AgentFailedEvent, *switchboard.AgentStoppedEvent:
 		s.end(r)
 	}
 }
 
 func (r *Run) claim(e Entry, attempt int) {
+	if r.Phase == Suspended {
+		r.Waited += e.Event.Time.Sub(r.Paused)
+	}
 	r.Phase, r.Attempt, r.Worker, r.Claim = Active, attempt, e.Header.Worker, e.Seq
 }
 
 // suspend lets the run wait if all that is left of its step waits for a person.
-func (r *Run) suspend() {
+func (r *Run) suspend(e Entry) {
 	left := 0
 	for i := range r.Step.Calls {
 		if c := &r.Step.Calls[i]; c.Waits() {
@@ -368,7 +377,7 @@ func (r *Run) suspend() {
 		}
 	}
 	if left > 0 {
-		r.Phase = Suspended
+		r.Phase, r.Paused = Suspended, e.Event.Time.Time
 	}
 }
 

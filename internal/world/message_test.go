@@ -216,7 +216,7 @@ func TestApproval(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			count := &counter{}
-			in(t, world.Config{Tools: []tool.Tool{count}}, func(t *testing.T, ctx context.Context, w *world.World) {
+			in(t, world.Config{Tools: []tool.Tool{count}, Approval: time.Hour}, func(t *testing.T, ctx context.Context, w *world.World) {
 				n := w.Start()
 				d := connect(t, ctx, n, "alice")
 				ack, err := d.Say(ctx, "", "Please fetch https://example.com/page")
@@ -235,17 +235,18 @@ func TestApproval(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(time.Minute)
+				time.Sleep(15 * time.Minute) // longer than a run may work
 				n.Stop()
 				n = w.Start()
 				d.Disconnect()
+				d.Token = n.Token("alice")
 				if err := d.Connect(ctx, n); err != nil {
 					t.Fatal(err)
 				}
 				bob := connect(t, ctx, n, "bob")
 				decide := switchboard.Message{ID: client.NewID(), Payload: &switchboard.ToolDecision{CallID: string(asked.CallID), Decision: c.decision}}
 				if c.decision == "" {
-					time.Sleep(25 * time.Hour)
+					time.Sleep(time.Hour)
 				} else {
 					if _, err := bob.Send(ctx, decide); switchboard.CodeOf(err) != switchboard.NotFound {
 						t.Errorf("another user decided: %v", err)
@@ -259,8 +260,8 @@ func TestApproval(t *testing.T) {
 				if err := d.Connect(ctx, n); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := d.AwaitEnd(ctx, ack.RunID); err != nil {
-					t.Fatal(err)
+				if end, err := d.AwaitEnd(ctx, ack.RunID); err != nil || end.Type != switchboard.AgentCompleted {
+					t.Fatalf("the run ended with %+v, %v", end.Payload, err)
 				}
 				decide.ID = client.NewID()
 				decide.Payload = &switchboard.ToolDecision{CallID: string(asked.CallID), Decision: switchboard.Approve}
@@ -268,10 +269,14 @@ func TestApproval(t *testing.T) {
 					t.Errorf("a late decision: %v", err)
 				}
 				time.Sleep(time.Minute)
+				var got []switchboard.CallStatus
 				for _, e := range d.List() {
-					if p, ok := e.Payload.(*switchboard.ToolCompletedEvent); ok && p.Status != c.status {
-						t.Errorf("the call ended with %s", p.Status)
+					if p, ok := e.Payload.(*switchboard.ToolCompletedEvent); ok {
+						got = append(got, p.Status)
 					}
+				}
+				if len(got) != 1 || got[0] != c.status {
+					t.Errorf("the call ended with %v", got)
 				}
 				if got := count.done.Load(); got != c.effects {
 					t.Errorf("the tool ran %d times", got)
