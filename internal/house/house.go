@@ -41,15 +41,14 @@ type Tree struct {
 	pkgs   []*packages.Package
 }
 
-// Load reads the module in a folder. Overlay adds or replaces files, by their absolute paths, without touching the disk.
-// An error names the first thing that does not compile.
-func Load(dir string, overlay map[string][]byte) (*Tree, error) {
+// Load reads the module in a folder. An error names the first thing that does not compile.
+func Load(dir string) (*Tree, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
 	pkgs, err := packages.Load(&packages.Config{
-		Dir: dir, Overlay: overlay,
+		Dir: dir,
 		Mode: packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedTypes | packages.NeedSyntax |
 			packages.NeedTypesInfo | packages.NeedModule,
 	}, "./...")
