@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/auth"
 	"github.com/netra-systems/switchboard/auth/control"
 	"github.com/netra-systems/switchboard/journal"
@@ -42,31 +43,57 @@ func Serve(ctx context.Context, s Settings, out, logs io.Writer) (err error) {
 		return startError("--listen "+s.Listen, err)
 	}
 	defer listener.Close()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	admin, err := s.admin(registry)
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
 	connect, stopStore, err := s.store()
 	if err != nil {
 		return err
 	}
 	defer stopStore()
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	cfg, err := s.config(connect, registry, log)
 	if err != nil {
 		return err
 	}
 	n, err := Open(ctx, cfg)
 	if err != nil {
-		return err
+		return s.openError(err)
 	}
 	password, created, err := n.Accounts().EnsureAdmin(ctx, s.AdminPassword)
 	if err != nil {
 		n.Close()
-		return err
+		return s.firstUserError(err)
 	}
 	if s.AdminPassword != "" {
 		password = "the password of SWITCHBOARD_ADMIN_PASSWORD"
 	}
+	local, err := control.Listen(s.Data, n.Accounts())
+	if err != nil {
+		n.Close()
+		return startError("--data "+s.Data, err)
+	}
 	s.announce(out, listener.Addr(), n, password, created)
-	return s.run(ctx, n, listener, registry, log)
+	return s.run(ctx, n, servers{listener, admin, local}, log)
+}
+
+// openError blames the setting when it is the store outside that cannot be had. The URL may hold a password.
+func (s Settings) openError(err error) error {
+	if s.Journal != "" && switchboard.CodeOf(err) == switchboard.Unavailable {
+		return setting("--journal-url: %s: %v", switchboard.AsError(err).Message, errors.Unwrap(switchboard.AsError(err)))
+	}
+	return err
+}
+
+// firstUserError blames the variable when it is the given password that cannot be used.
+func (s Settings) firstUserError(err error) error {
+	if e := switchboard.AsError(err); s.AdminPassword != "" && e.Code == switchboard.Invalid && e.Field == "password" {
+		return setting("SWITCHBOARD_ADMIN_PASSWORD: %s", e.Message)
+	}
+	return err
 }
 
 // store opens the embedded engine, or names the one outside.
@@ -90,7 +117,7 @@ func startError(what string, err error) error {
 	case errors.Is(err, embed.ErrInUse):
 		return setting("%s: another switchboard is using this folder", what)
 	case errors.Is(err, syscall.EADDRINUSE):
-		return setting("%s: the port is taken; another one: --listen 127.0.0.1:0", what)
+		return setting("%s: the port is taken; port 0 picks a free one", what)
 	case errors.Is(err, os.ErrPermission):
 		return setting("%s: not permitted", what)
 	}
@@ -154,63 +181,73 @@ func (s Settings) announce(w io.Writer, at net.Addr, n *Node, password string, c
 	fmt.Fprintf(w, "Switchboard %s\n  page    %s://%s\n  data    %s\n  model   %s\n  log in  %s\n", Version(), scheme, at, store, model, login)
 }
 
+// servers are what listens: for everybody, for operators, for who may write the data folder.
+type servers struct {
+	public net.Listener
+	admin  *adminServer
+	local  *control.Server
+}
+
 // run serves until ctx ends or serving fails.
-func (s Settings) run(ctx context.Context, n *Node, listener net.Listener, registry *prometheus.Registry, log *slog.Logger) error {
+func (s Settings) run(ctx context.Context, n *Node, on servers, log *slog.Logger) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var parts sync.WaitGroup
 	defer parts.Wait()
-	admin, err := s.admin(registry)
-	if err != nil {
-		n.Close()
-		return err
-	}
 	server := &http.Server{Handler: n.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	parts.Go(func() {
-		serve := func() error { return server.Serve(listener) }
+		serve := func() error { return server.Serve(on.public) }
 		if s.TLSCert != "" {
-			serve = func() error { return server.ServeTLS(listener, s.TLSCert, s.TLSKey) }
+			serve = func() error { return server.ServeTLS(on.public, s.TLSCert, s.TLSKey) } // Validate has read them
 		}
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 			cancel(err)
 		}
 	})
 	defer server.Close()
-	if admin.listener != nil {
-		parts.Go(func() { admin.server.Serve(admin.listener) })
-		defer admin.server.Close()
-	}
-	local, err := control.Listen(s.Data, n.Accounts())
-	if err != nil {
-		n.Close()
-		return startError("--data "+s.Data, err)
-	}
+	parts.Go(on.admin.Run)
+	defer on.admin.Close()
 	parts.Go(func() {
-		if err := local.Run(ctx); err != nil && ctx.Err() == nil {
+		if err := on.local.Run(ctx); err != nil && ctx.Err() == nil {
 			log.Error("the control socket is gone; `switchboard user` works only while the server is stopped", "error", err)
 		}
 	})
-	err = n.Run(ctx)
+	err := n.Run(ctx)
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
 	return err
 }
 
-// adminServer is what serves operators; without a listener it is off.
+// adminServer serves operators; without a listener it is off.
 type adminServer struct {
-	server   *http.Server
 	listener net.Listener
+	server   http.Server
+}
+
+// Run serves until Close.
+func (a *adminServer) Run() {
+	if a.listener != nil {
+		_ = a.server.Serve(a.listener) // it ends with Close
+	}
+}
+
+// Close ends it; it may be called more than once.
+func (a *adminServer) Close() {
+	if a.listener != nil {
+		a.listener.Close()
+		a.server.Close()
+	}
 }
 
 // admin listens for /metrics and pprof.
-func (s Settings) admin(registry *prometheus.Registry) (adminServer, error) {
+func (s Settings) admin(registry *prometheus.Registry) (*adminServer, error) {
 	if s.AdminListen == "" {
-		return adminServer{}, nil
+		return &adminServer{}, nil
 	}
 	l, err := net.Listen("tcp", s.AdminListen)
 	if err != nil {
-		return adminServer{}, startError("--admin-listen "+s.AdminListen, err)
+		return nil, startError("--admin-listen "+s.AdminListen, err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
@@ -219,7 +256,7 @@ func (s Settings) admin(registry *prometheus.Registry) (adminServer, error) {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return adminServer{&http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}, l}, nil
+	return &adminServer{listener: l, server: http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}}, nil
 }
 
 // Version returns the version of this build.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"github.com/netra-systems/switchboard/model"
 	"github.com/netra-systems/switchboard/model/openai"
 	"github.com/netra-systems/switchboard/model/scripted"
+	"github.com/netra-systems/switchboard/transport"
 )
 
 // Settings are what an operator says: each is a flag of `switchboard serve` and a variable.
@@ -22,8 +24,8 @@ type Settings struct {
 	Listen      string        `help:"Address to serve on; port 0 picks a free one." default:"127.0.0.1:8080" env:"SWITCHBOARD_LISTEN" placeholder:"HOST:PORT"`
 	AdminListen string        `help:"Address for /metrics and pprof; off if empty." env:"SWITCHBOARD_ADMIN_LISTEN" placeholder:"HOST:PORT"`
 	Model       string        `help:"Model that answers: demo, NAME (of OPENAI_BASE_URL) or ollama/NAME. Default: gpt-5-mini if OPENAI_API_KEY or OPENAI_BASE_URL is set, else demo." env:"SWITCHBOARD_MODEL" placeholder:"MODEL"`
-	OpenAIKey   string        `help:"Key of the model's server." env:"OPENAI_API_KEY" name:"openai-api-key" hidden:""`
-	OpenAIURL   string        `help:"Base URL of an OpenAI-compatible server, with its version (…/v1)." env:"OPENAI_BASE_URL" name:"openai-base-url" placeholder:"URL"`
+	OpenAIKey   string        `help:"Key of the model's server." env:"SWITCHBOARD_OPENAI_API_KEY,OPENAI_API_KEY" name:"openai-api-key" hidden:""`
+	OpenAIURL   string        `help:"Base URL of an OpenAI-compatible server, with its version (…/v1)." env:"SWITCHBOARD_OPENAI_BASE_URL,OPENAI_BASE_URL" name:"openai-base-url" placeholder:"URL"`
 	FetchURL    bool          `help:"Let the agent fetch public web pages; each time you are asked." env:"SWITCHBOARD_FETCH_URL" name:"fetch-url"`
 	Journal     string        `help:"NATS server or cluster that keeps the log, instead of the embedded one." env:"SWITCHBOARD_JOURNAL_URL" name:"journal-url" placeholder:"URL"`
 	Replicas    int           `help:"Copies of the log on a NATS cluster." default:"1" env:"SWITCHBOARD_JOURNAL_REPLICAS" name:"journal-replicas"`
@@ -59,6 +61,11 @@ func (s Settings) Validate() error {
 	if !loopback(host) && s.TLSCert == "" && len(s.TrustProxy) == 0 {
 		return setting("--listen %s: passwords would cross the network in the clear; give --tls-cert and --tls-key, or --trust-proxy for a proxy that ends TLS", s.Listen)
 	}
+	if s.TLSCert != "" {
+		if _, err := tls.LoadX509KeyPair(s.TLSCert, s.TLSKey); err != nil {
+			return setting("--tls-cert %s: %v", s.TLSCert, err)
+		}
+	}
 	if s.AdminListen != "" {
 		if _, _, err := net.SplitHostPort(s.AdminListen); err != nil {
 			return setting("--admin-listen %s: must be HOST:PORT", s.AdminListen)
@@ -66,6 +73,12 @@ func (s Settings) Validate() error {
 	}
 	if _, err := s.proxies(); err != nil {
 		return err
+	}
+	if err := (transport.Config{AllowedOrigins: s.AllowOrigin}).Validate(); err != nil {
+		return setting("--allow-origin: %v", err)
+	}
+	if err := (transport.Config{AllowedHosts: s.AllowHost}).Validate(); err != nil {
+		return setting("--allow-host: %v", err)
 	}
 	if s.Sync < 0 {
 		return setting("--journal-sync: must not be negative")

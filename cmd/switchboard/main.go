@@ -85,6 +85,9 @@ func exitCode(err error, w io.Writer) int {
 		if e.Field != "" {
 			message = e.Field + ": " + message
 		}
+		if cause := e.Unwrap(); cause != nil {
+			message += ": " + cause.Error()
+		}
 		fmt.Fprintln(w, "switchboard:", message)
 	default:
 		fmt.Fprintln(w, "switchboard:", err)
