@@ -7,37 +7,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/journal"
+	"github.com/netra-systems/switchboard/journal/journaltest"
 )
 
 // storedRecords opens records on a real engine; each call of the result is another node's connection.
 func storedRecords(t *testing.T) func() *journal.Records {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{DontListen: true, NoLog: true, NoSigs: true, JetStream: true, StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(20 * time.Second) {
-		t.Fatal("the engine did not start")
-	}
+	engine := journaltest.Start(t)
 	return func() *journal.Records {
-		nc, err := nats.Connect("", nats.InProcessServer(s))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(nc.Close)
-		js, err := jetstream.New(nc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := journal.OpenRecords(t.Context(), js, "auth", 1)
+		r, err := journaltest.OpenOn(t, engine, journal.Config{Shards: 1}).Records(t.Context(), "auth")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,6 +22,10 @@ func (r *Router) accept(ctx context.Context, c Caller, m switchboard.Message) (a
 	if err != nil {
 		return nil, err
 	}
+	if err := r.crowded(ctx, u, m); err != nil {
+		refund()
+		return nil, r.refuse(u, err)
+	}
 	ack, err := r.decide(ctx, u, id, made, m)
 	if err != nil || ack.Duplicate {
 		refund()
@@ -33,6 +37,25 @@ func (r *Router) accept(ctx context.Context, c Caller, m switchboard.Message) (a
 		return nil, err
 	}
 	return ack, nil
+}
+
+// crowdedWait is how long a user with too many runs is asked to wait.
+const crowdedWait = time.Second
+
+// crowded refuses a message of a user who has as many runs as allowed, over all nodes, as far as this one has seen.
+// Errors: RateLimited.
+func (r *Router) crowded(ctx context.Context, u switchboard.UserID, m switchboard.Message) error {
+	switch m.Payload.(type) {
+	case *switchboard.UserMessage, *switchboard.StartAgent:
+	default:
+		return nil
+	}
+	return r.cfg.Threads.Index(ctx, u, func(x *thread.Index) error {
+		if x.Busy() >= r.limits.ActiveRunsPerUser+r.limits.QueuedRunsPerUser {
+			return switchboard.Errorf(switchboard.RateLimited, "too many runs are active or wait").After(crowdedWait)
+		}
+		return nil
+	})
 }
 
 func (r *Router) decide(ctx context.Context, u switchboard.UserID, id switchboard.ThreadID, made bool, m switchboard.Message) (switchboard.Ack, error) {

@@ -23,6 +23,7 @@ type Row struct {
 type Index struct {
 	rows  map[switchboard.ThreadID]*Row
 	order []*Row // by Seq, ascending
+	busy  int    // threads with a run that is active or waits
 }
 
 // NewIndex returns the index of a user whose threads end with these entries, in order.
@@ -47,10 +48,16 @@ func (x *Index) Apply(e Entry) {
 		}
 		i := x.above(r.Seq - 1)
 		x.order = slices.Delete(x.order, i, i+1)
+		if r.Summary.ActiveRun != "" {
+			x.busy--
+		}
 	}
 	*r = Row{
 		Summary: e.Header.Summary, Seq: e.Seq, N: e.Header.N, Chain: e.Header.Chain, Attempt: e.Header.Attempt,
 		Deleted: e.Header.Summary.Created.IsZero(),
+	}
+	if r.Summary.ActiveRun != "" {
+		x.busy++
 	}
 	if n := len(x.order); n == 0 || x.order[n-1].Seq < e.Seq {
 		x.order = append(x.order, r)
@@ -93,6 +100,9 @@ func (x *Index) Active() map[switchboard.RunID]int {
 	}
 	return out
 }
+
+// Busy returns in how many threads a run is active or waits.
+func (x *Index) Busy() int { return x.busy }
 
 // Row returns the row of a thread; nil if the user has none of this id, or deleted it.
 func (x *Index) Row(t switchboard.ThreadID) *Row {

@@ -13,13 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/auth"
-	"github.com/netra-systems/switchboard/journal"
+	"github.com/netra-systems/switchboard/journal/journaltest"
 )
 
 var (
@@ -30,25 +26,7 @@ var (
 // authority opens an Authority on a real engine.
 func authority(t *testing.T) *auth.Authority {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{DontListen: true, NoLog: true, NoSigs: true, JetStream: true, StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(20 * time.Second) {
-		t.Fatal("the engine did not start")
-	}
-	nc, err := nats.Connect("", nats.InProcessServer(s))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := journal.OpenRecords(t.Context(), js, "auth", 1)
+	r, err := journaltest.Open(t).Records(t.Context(), "auth")
 	if err != nil {
 		t.Fatal(err)
 	}
