@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -162,6 +163,12 @@ func fieldError(err error, under string) *Error {
 // field writes a JSON pointer (RFC 6901) as a dotted path of at most 128 bytes.
 func field(p jsontext.Pointer) string {
 	s := strings.Join(slices.Collect(p.Tokens()), ".")
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, s)
 	if len(s) > 128 {
 		s = strings.ToValidUTF8(s[:128], "")
 	}
@@ -177,6 +184,9 @@ func join(under, name string) string {
 
 // EncodeMessage writes a frame that a device sends.
 func EncodeMessage(m Message) ([]byte, error) {
+	if m.Payload == nil {
+		return nil, missing("payload")
+	}
 	p, err := json.Marshal(m.Payload)
 	if err != nil {
 		return nil, err
@@ -191,10 +201,10 @@ func EncodeEvent(e Event) ([]byte, error) { return json.Marshal(e) }
 // WithCursor returns an encoded event that has no cursor, with one.
 func WithCursor(event []byte, c Cursor) []byte {
 	out := make([]byte, 0, len(event)+len(c)+12)
-	out = append(out, `{"cursor":"`...)
+	out = append(out, event[:len(event)-1]...)
+	out = append(out, `,"cursor":"`...)
 	out = append(out, c...)
-	out = append(out, `",`...)
-	return append(out, event[1:]...)
+	return append(out, `"}`...)
 }
 
 // UnmarshalJSON reads an event; fields it does not know are ignored, an unknown type is an error.
@@ -214,6 +224,9 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	info, ok := eventTypes[w.Type]
 	if !ok {
 		return errors.New("unknown event type " + strconv.Quote(string(w.Type)))
+	}
+	if len(w.Payload) == 0 || w.Payload[0] != '{' {
+		return errors.New("an event without a payload")
 	}
 	p := info.payload()
 	if err := json.Unmarshal(w.Payload, p); err != nil {
@@ -236,6 +249,13 @@ func EncodeDelta(d Delta) ([]byte, error) {
 		Type string `json:"type"`
 		Delta
 	}{TypeAgentDelta, d})
+}
+
+// DecodeDelta reads an encoded delta; fields it does not know are ignored.
+func DecodeDelta(b []byte) (Delta, error) {
+	var d Delta
+	err := json.Unmarshal(b, &d)
+	return d, err
 }
 
 // EncodeReply writes an ack, a result or an error for the frame with this id, "" for a frame too broken to hold one.
@@ -290,8 +310,9 @@ func DecodeFrame(b []byte) (Frame, error) {
 		f.Event = new(Event)
 		err = f.Event.UnmarshalJSON(b)
 	} else if w.Type == TypeAgentDelta {
-		f.Delta = new(Delta)
-		err = json.Unmarshal(b, f.Delta)
+		var d Delta
+		d, err = DecodeDelta(b)
+		f.Delta = &d
 	}
 	return f, err
 }

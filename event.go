@@ -125,7 +125,7 @@ type (
 		RunID       RunID           `json:"run_id"`
 		Text        string          `json:"text"`
 		Agent       string          `json:"agent"`
-		Input       json.RawMessage `json:"input,omitempty"`
+		Input       json.RawMessage `json:"input,omitzero"`
 		OnBusy      OnBusy          `json:"on_busy,omitempty"`
 		Attachments []Attachment    `json:"attachments,omitempty"`
 		Title       string          `json:"title,omitempty"`
@@ -141,7 +141,7 @@ type (
 		ID        FrameID         `json:"id,omitempty"`
 		CallID    CallID          `json:"call_id"`
 		Decision  Decision        `json:"decision"`
-		Arguments json.RawMessage `json:"arguments,omitempty"`
+		Arguments json.RawMessage `json:"arguments,omitzero"`
 		Reason    string          `json:"reason,omitempty"`
 		By        string          `json:"by"`
 	}
@@ -198,7 +198,7 @@ type (
 		CallID     CallID          `json:"call_id"`
 		Tool       string          `json:"tool"`
 		Status     CallStatus      `json:"status"`
-		Result     json.RawMessage `json:"result,omitempty"`
+		Result     json.RawMessage `json:"result,omitzero"`
 		Error      string          `json:"error,omitempty"`
 		DurationMS int64           `json:"duration_ms"`
 		Truncated  bool            `json:"truncated,omitzero"`

@@ -113,7 +113,7 @@ type (
 	StartAgent struct {
 		Agent string          `json:"agent"`
 		Text  string          `json:"text,omitempty"`
-		Input json.RawMessage `json:"input,omitempty"`
+		Input json.RawMessage `json:"input,omitzero"`
 	}
 	// StopAgent stops a run.
 	StopAgent struct {
@@ -124,7 +124,7 @@ type (
 		CallID    string          `json:"call_id"`
 		Decision  Decision        `json:"decision" enum:"approve,deny"`
 		Reason    string          `json:"reason,omitempty"`
-		Arguments json.RawMessage `json:"arguments,omitempty"`
+		Arguments json.RawMessage `json:"arguments,omitzero"`
 	}
 	// RenameThread gives a thread a title.
 	RenameThread struct {

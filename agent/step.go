@@ -225,7 +225,10 @@ func (x *execution) send(kind switchboard.DeltaKind, call switchboard.CallID, te
 
 // record stores the result of a step that calls tools, before the first call starts.
 func (x *execution) record(ctx context.Context, n int, message switchboard.MessageID, a *answer) error {
-	if x.run.Calls+len(a.calls) > x.t.r.cfg.Limits.RunCalls {
+	x.t.mu.Lock()
+	made := x.run.Calls
+	x.t.mu.Unlock()
+	if made+len(a.calls) > x.t.r.cfg.Limits.RunCalls {
 		return x.fail(ctx, failure(switchboard.BudgetSteps, "the run made too many tool calls", true, ""))
 	}
 	p := &switchboard.AgentMessageEvent{MessageID: message, Step: n, Text: a.text.String()}
@@ -251,9 +254,11 @@ func arguments(s string) json.RawMessage {
 }
 
 func (x *execution) complete(ctx context.Context, message switchboard.MessageID, a *answer) error {
-	u := x.run.Usage
+	x.t.mu.Lock()
+	u, started := x.run.Usage, x.run.Started
+	x.t.mu.Unlock()
 	return x.until(ctx, &switchboard.AgentCompletedEvent{
-		MessageID: message, Text: a.text.String(), DurationMS: time.Since(x.run.Started).Milliseconds(),
+		MessageID: message, Text: a.text.String(), DurationMS: time.Since(started).Milliseconds(),
 		Usage: switchboard.Usage{InputTokens: u.InputTokens + a.usage.Input, OutputTokens: u.OutputTokens + a.usage.Output},
 	}, thread.Header{})
 }

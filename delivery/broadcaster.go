@@ -131,4 +131,17 @@ func (b *Broadcaster) Index(ctx context.Context, u switchboard.UserID, fn func(*
 	return fn(a.index)
 }
 
+// Ready returns why the log cannot be followed, nil if it can.
+func (b *Broadcaster) Ready() error {
+	for _, t := range b.tails {
+		t.mu.Lock()
+		err := t.broken
+		t.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (b *Broadcaster) tail(u switchboard.UserID) *tail { return b.tails[b.cfg.Shard(u)] }

@@ -3,8 +3,6 @@ package delivery
 import (
 	"context"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/thread"
 )
@@ -18,11 +16,8 @@ type item struct {
 }
 
 func deltaItem(u switchboard.UserID, frame []byte) (item, bool) {
-	d := new(switchboard.Delta)
-	if err := json.Unmarshal(frame, d); err != nil {
-		return item{}, false
-	}
-	return item{user: u, frame: frame, delta: d}, true
+	d, err := switchboard.DecodeDelta(frame)
+	return item{user: u, frame: frame, delta: &d}, err == nil
 }
 
 // view is what a device knows of the active runs: it decides which deltas it may be given.
@@ -30,14 +25,15 @@ type view map[switchboard.RunID]*runView
 
 type runView struct {
 	attempt int
-	final   switchboard.MessageID // the newest message whose text is an event
-	thought switchboard.MessageID // the newest message whose reasoning is an event
+	step    int                            // the newest whose text and calls are an event
+	final   map[switchboard.MessageID]bool // messages whose text is an event
+	thought map[switchboard.MessageID]bool // messages whose reasoning is an event
 }
 
 func (v view) run(r switchboard.RunID, attempt int) *runView {
 	x := v[r]
 	if x == nil {
-		x = &runView{}
+		x = &runView{final: map[switchboard.MessageID]bool{}, thought: map[switchboard.MessageID]bool{}}
 		v[r] = x
 	}
 	x.attempt = max(x.attempt, attempt)
@@ -52,10 +48,11 @@ func (v view) event(e switchboard.Event) {
 	case *switchboard.AgentResumedEvent:
 		v.run(e.RunID, p.Attempt)
 	case *switchboard.AgentMessageEvent:
-		v.run(e.RunID, 0).final = p.MessageID
+		x := v.run(e.RunID, 0)
+		x.step, x.final[p.MessageID] = p.Step, true
 	case *switchboard.AgentThinkingEvent:
 		if p.Source == "model" {
-			v.run(e.RunID, 0).thought = p.MessageID
+			v.run(e.RunID, 0).thought[p.MessageID] = true
 		}
 	case *switchboard.ThreadDeletedEvent:
 		for r := range v {
@@ -78,10 +75,12 @@ func (v view) wants(d *switchboard.Delta) bool {
 		return false
 	}
 	switch p.Kind {
-	case switchboard.DeltaText, switchboard.DeltaToolArguments:
-		return p.MessageID == "" || p.MessageID != x.final
+	case switchboard.DeltaText:
+		return !x.final[p.MessageID]
+	case switchboard.DeltaToolArguments:
+		return p.CallID.Step() > x.step
 	case switchboard.DeltaThinking:
-		return p.MessageID != x.final && p.MessageID != x.thought
+		return !x.final[p.MessageID] && !x.thought[p.MessageID]
 	}
 	return true
 }
@@ -206,7 +205,7 @@ func (o *Outbox) begin() (held bool) {
 func (o *Outbox) replayed(ctx context.Context) (item, bool, error) {
 	p := o.current
 	if o.next == nil {
-		if !p.quiet {
+		if !p.further {
 			o.view = view{}
 		}
 		o.next = o.t.b.cfg.Journal.Replay(o.user, p.threads, p.after, p.upTo)
@@ -218,7 +217,6 @@ func (o *Outbox) replayed(ctx context.Context) (item, bool, error) {
 	if ok {
 		return o.t.item(e), true, nil
 	}
-	o.next, o.current = nil, nil
 	if o.missed(p) {
 		return item{}, false, nil
 	}
@@ -232,12 +230,13 @@ func (o *Outbox) replayed(ctx context.Context) (item, bool, error) {
 	return item{}, false, nil
 }
 
-// missed plans a further replay if live frames did not fit behind this one.
+// missed ends the replay, and plans a further one if live frames did not fit behind it.
 func (o *Outbox) missed(p *replay) bool {
 	o.t.mu.Lock()
 	defer o.t.mu.Unlock()
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.next, o.current = nil, nil
 	if !o.overflow {
 		return false
 	}
@@ -245,7 +244,7 @@ func (o *Outbox) missed(p *replay) bool {
 	o.overflow = false
 	o.plan = &replay{
 		threads: o.a.index.Moved(p.upTo), after: p.upTo, upTo: o.t.pos,
-		place: o.t.place(seq, chain), runs: o.a.index.Active(), quiet: true,
+		place: o.t.place(seq, chain), runs: o.a.index.Active(), further: true,
 	}
 	o.signal()
 	return true

@@ -32,12 +32,12 @@ type Outbox struct {
 	bytes    int
 	overflow bool // live frames were dropped while the replay went on: replay again
 	closed   bool
+	current  *replay // under way; only the writer changes it
 
 	// Only the writer uses what follows.
-	current *replay
-	next    func(context.Context) (thread.Entry, bool, error)
-	view    view
-	ready   []item // to be given before live frames
+	next  func(context.Context) (thread.Entry, bool, error)
+	view  view
+	ready []item // to be given before live frames
 }
 
 // replay is what a device missed.
@@ -47,7 +47,7 @@ type replay struct {
 	upTo    uint64
 	place   switchboard.Place // of the user's last event at or below upTo
 	runs    map[switchboard.RunID]int
-	quiet   bool // goes on after an overflow: no snapshots, no caught_up
+	further bool // goes on after an overflow: what the device knows of runs stays
 }
 
 // maxReplies is how many replies may wait before the device's next frame does.

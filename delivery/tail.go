@@ -20,6 +20,7 @@ type tail struct {
 	pos     uint64
 	moved   chan struct{} // closed and replaced when pos moves and someone waits
 	waiting int
+	broken  error // why the log cannot be followed right now
 	users   map[switchboard.UserID]*audience
 	idle    *simplelru.LRU[switchboard.UserID, *audience] // without devices, kept for their index
 	watches map[switchboard.ThreadID]map[*func(thread.Entry)]struct{}
@@ -84,29 +85,35 @@ const retryWait = 200 * time.Millisecond
 
 func (t *tail) run(ctx context.Context) {
 	defer t.feed.Close()
-	failing := false
 	for {
 		e, u, delta, err := t.feed.Next(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			if !failing {
+			if t.health(err) {
 				t.b.cfg.Log.Error("the tail cannot follow the log", "error", err)
 			}
-			failing = true
 			select {
 			case <-ctx.Done():
 				return
 			case <-time.After(retryWait):
 			}
 		case e != nil:
-			failing = false
 			t.entry(*e)
 		default:
 			t.delta(u, delta)
 		}
 	}
+}
+
+// health notes why the log cannot be followed, and reports whether that is news.
+func (t *tail) health(err error) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	news := t.broken == nil
+	t.broken = err
+	return news
 }
 
 // entry gives an entry to the devices of its user and to whoever watches.
@@ -116,7 +123,7 @@ func (t *tail) entry(e thread.Entry) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.pos = e.Seq
+	t.pos, t.broken = e.Seq, nil
 	if t.waiting > 0 {
 		close(t.moved)
 		t.moved = make(chan struct{})

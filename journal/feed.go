@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -92,9 +91,8 @@ func (f *Feed) Next(ctx context.Context) (entry *thread.Entry, user switchboard.
 			case m = <-f.in:
 			}
 		}
-		if rest, ok := strings.CutPrefix(m.Subject, "delta."); ok {
-			user, _, _ := strings.Cut(rest, ".")
-			return nil, switchboard.UserID(user), m.Data, nil
+		if u, ok := deltaUser(m.Subject); ok {
+			return nil, u, m.Data, nil
 		}
 		if f.lose != nil {
 			if f.seen++; f.lose(f.seen) {
@@ -114,9 +112,8 @@ func (f *Feed) Next(ctx context.Context) (entry *thread.Entry, user switchboard.
 			if err := f.fill(ctx); err != nil {
 				return nil, "", nil, err
 			}
-			if len(f.ready) == 0 { // what was between has been erased
-				f.after, f.pos = nil, e.Seq
-				return &e, e.User, nil, nil
+			if len(f.ready) == 0 { // the log holds e at least: a replica that is behind has answered
+				return nil, "", nil, readError(fmt.Errorf("feed of shard %d: entry %d is not there yet", f.shard, f.pos+1))
 			}
 		}
 	}

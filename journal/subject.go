@@ -85,6 +85,13 @@ func deltaSubjects(u switchboard.UserID) (string, error) {
 	return "delta." + string(u) + ".*", nil
 }
 
+// deltaUser returns the user of a delta's subject; false for other subjects.
+func deltaUser(s string) (switchboard.UserID, bool) {
+	rest, ok := strings.CutPrefix(s, "delta.")
+	u, _, _ := strings.Cut(rest, ".")
+	return switchboard.UserID(u), ok
+}
+
 func snapshotSubject(u switchboard.UserID, r switchboard.RunID) (string, error) {
 	if _, err := switchboard.ParseUserID(string(u)); err != nil {
 		return "", errID

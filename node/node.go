@@ -155,7 +155,12 @@ func (n *Node) follow(ctx context.Context, shard int) (delivery.Feed, error) {
 func (n *Node) serve() (err error) {
 	c := n.cfg.Transport
 	c.Limits, c.Version, c.Node, c.Log, c.Metrics = n.cfg.Limits, n.cfg.Version, n.cfg.Name, n.log, n.cfg.Registry
-	c.Ready = n.journal.Ready
+	c.Ready = func(ctx context.Context) error {
+		if err := n.delivery.Ready(); err != nil {
+			return err
+		}
+		return n.journal.Ready(ctx)
+	}
 	open := func(ctx context.Context, u switchboard.UserID, c switchboard.Cursor) (transport.Outbox, error) {
 		o, err := n.delivery.Open(ctx, u, c)
 		if err != nil {

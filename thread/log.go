@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"time"
 
 	"github.com/netra-systems/switchboard"
 )
@@ -23,8 +24,12 @@ type Log interface {
 	Read(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, after Position) ([]Entry, error)
 }
 
-// unknownTries bounds how often an append of unknown outcome is repeated.
-const unknownTries = 3
+// unknownTries bounds how often an append is repeated whose outcome is unknown, or that met a conflict of which the log
+// shows nothing: a replica that is behind has answered.
+const unknownTries = 5
+
+// behindWait is the first wait for such a replica; each later one is twice as long.
+const behindWait = 20 * time.Millisecond
 
 // Put appends a draft that was decided on this state, and folds it. Stored is false when others wrote first: their
 // entries are folded now, and the caller decides anew on what it sees. It is never repeated blindly: after a conflict
@@ -54,11 +59,16 @@ func (s *State) Put(ctx context.Context, log Log, d Draft) (stored bool, err err
 				return true, nil
 			}
 		}
-		if len(news) > 0 || errors.Is(err, ErrConflict) {
+		if len(news) > 0 {
 			return false, nil
 		}
 		if try == unknownTries {
 			return false, switchboard.Wrap(switchboard.Unavailable, "the log does not answer; send again with the same id", err)
+		}
+		select {
+		case <-time.After(behindWait << try):
+		case <-ctx.Done():
+			return false, ctx.Err()
 		}
 	}
 }

@@ -42,5 +42,5 @@ type Outbox interface {
 	Close()
 }
 
-// OpenFunc opens the outbox of a device of the user that goes on from the cursor, "" for the beginning.
+// OpenFunc opens the outbox of a device of the user that goes on from the cursor, "": from now on.
 type OpenFunc func(ctx context.Context, user switchboard.UserID, c switchboard.Cursor) (Outbox, error)

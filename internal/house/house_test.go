@@ -38,29 +38,9 @@ func tree(t *testing.T) *Tree {
 	return tr
 }
 
-// owed are findings that are known and to be paid back, and how. One that is found no more must be struck off.
-var owed = []struct{ files, text, how string }{
-	{"transport/", "may not import auth", "declare Identity in transport, and let node adapt auth's"},
-	{"delivery/next.go", "there is one codec", "give the root a DecodeDelta"},
-	{"journal/feed.go", "subjects are built in one file", "give journal/subject.go a parser of delta subjects"},
-}
-
 func TestHouse(t *testing.T) {
-	paid := slices.Clone(owed)
 	for _, f := range tree(t).Check() {
-		known := false
-		for _, o := range owed {
-			if strings.HasPrefix(f.File, o.files) && strings.Contains(f.Text, o.text) {
-				known = true
-				paid = slices.DeleteFunc(paid, func(p struct{ files, text, how string }) bool { return p == o })
-			}
-		}
-		if !known {
-			t.Error(f)
-		}
-	}
-	for _, o := range paid {
-		t.Errorf("%s: %q is found no more: strike it off the list of what is owed", o.files, o.text)
+		t.Error(f)
 	}
 }
 

@@ -23,7 +23,7 @@ var allowed = map[string][]string{
 	"agent":              {"thread", "model", "tool"},
 	"model/...":          {},
 	"tool/...":           {},
-	"transport/...":      {"router"},
+	"transport/...":      {"router", "auth"},
 	"auth/...":           {},
 	"client":             {},
 	"probe":              {"client"},
