@@ -22,6 +22,7 @@ type Runner struct {
 	mu     sync.Mutex // guards active
 	active map[switchboard.UserID]int
 	tasks  sync.WaitGroup
+	memory *memory
 
 	runs      *prometheus.CounterVec
 	takeovers prometheus.Counter
@@ -38,7 +39,7 @@ func New(cfg Config) (*Runner, error) {
 		return nil, err
 	}
 	r := &Runner{
-		cfg: cfg, agents: map[string]Agent{}, active: map[switchboard.UserID]int{},
+		cfg: cfg, agents: map[string]Agent{}, active: map[switchboard.UserID]int{}, memory: newMemory(),
 		runs:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "switchboard_runs_total", Help: "Runs by how they ended."}, []string{"end"}),
 		takeovers: prometheus.NewCounter(prometheus.CounterOpts{Name: "switchboard_takeovers_total", Help: "Runs taken over from a lost worker."}),
 		fenced:    prometheus.NewCounter(prometheus.CounterOpts{Name: "switchboard_fenced_total", Help: "Workers that found themselves superseded."}),
@@ -115,7 +116,8 @@ func (r *Runner) take(ctx context.Context, w thread.Wakeup) {
 	defer r.running.Dec()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	t := &task{r: r, w: w, st: thread.NewState(w.User(), w.Thread()), news: make(chan struct{}, 1), mu: thread.NewTurn()}
+	known := r.memory.take(w.User(), w.Thread())
+	t := &task{r: r, w: w, st: known.st, history: known.history, news: make(chan struct{}, 1), mu: thread.NewTurn()}
 	t.extend()
 	beating, still := context.WithCancel(ctx)
 	var beat sync.WaitGroup
@@ -125,6 +127,7 @@ func (r *Runner) take(ctx context.Context, w thread.Wakeup) {
 	beat.Wait()
 	switch {
 	case err == nil:
+		r.memory.keep(past{t.st, t.history})
 	case errors.Is(err, errLost):
 		r.fenced.Inc()
 	case errors.Is(err, errDead):

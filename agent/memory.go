@@ -1,0 +1,66 @@
+package agent
+
+import (
+	"sync"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/thread"
+)
+
+// memory keeps what this node has read of threads that are at rest, so that the next run of a long one need not read
+// all of it again: only what was written since. It proves nothing: the log is asked from the position on.
+type memory struct {
+	mu      sync.Mutex // guards threads
+	threads *simplelru.LRU[place, past]
+}
+
+// place is a thread of a user.
+type place struct {
+	user   switchboard.UserID
+	thread switchboard.ThreadID
+}
+
+// past is what has been read of a thread.
+type past struct {
+	st      *thread.State
+	history []thread.Entry
+}
+
+// The bounds of the memory: threads, and bytes of a thread's events.
+const (
+	memoryThreads = 512
+	memoryBytes   = 2 << 20
+)
+
+func newMemory() *memory {
+	l, _ := simplelru.NewLRU[place, past](memoryThreads, nil)
+	return &memory{threads: l}
+}
+
+// take gives what is known of a thread to one task: another that comes at the same time reads for itself.
+func (m *memory) take(u switchboard.UserID, t switchboard.ThreadID) past {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, ok := m.threads.Get(place{u, t})
+	if !ok {
+		return past{st: thread.NewState(u, t)}
+	}
+	m.threads.Remove(place{u, t})
+	return p
+}
+
+// keep takes it back.
+func (m *memory) keep(p past) {
+	bytes := 0
+	for _, e := range p.history {
+		bytes += len(e.Data)
+	}
+	if bytes > memoryBytes || p.st.Deleted {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.threads.Add(place{p.st.User, p.st.Thread}, p)
+}
