@@ -13,7 +13,7 @@ import (
 
 const (
 	ackSamples  = 600
-	longSamples = 50
+	longSamples = 100
 	longRuns    = 1000
 	// rest lets the work that follows a run (its wake-up's ack) end before the next sample: figures are those of an idle
 	// server.
@@ -47,6 +47,11 @@ func BenchmarkAckLongThread(b *testing.B) {
 	s := serve(b, f.dir, instant)
 	user := f.users[0]
 	long := switchboard.NewThreadID(user, "t0")
+	first, _ := device(b, s.addr, f.tokens[0], "")
+	cold := exchange(b, first, message(b, "first", long, question))
+	first.conn.Close()
+	record(b, "ack-cold", row{mechanism: fmt.Sprintf("the first message after a start to a thread of %d runs: → ack", longRuns), unit: "s", figure: cold.ack.Seconds()})
+	record(b, "started-cold", row{mechanism: "  ack → agent_started", unit: "s", figure: (cold.started - cold.ack).Seconds(), goal: 5e-3})
 	benchmarkAck(b, s, f.tokens[0], user, fmt.Sprintf("a thread of %d runs", longRuns), longSamples,
 		func(int, switchboard.ThreadID) switchboard.ThreadID { return long })
 }

@@ -129,6 +129,13 @@ func (l *memoryLog) Page(context.Context, switchboard.UserID, switchboard.Thread
 	return nil, nil
 }
 
+// noThreads is the list of a user's threads, always empty.
+type noThreads struct{}
+
+func (noThreads) Index(_ context.Context, _ switchboard.UserID, fn func(*thread.Index) error) error {
+	return fn(thread.NewIndex(nil))
+}
+
 // BenchmarkDelivered measures what an event and a delta cost from the feed to the writers of the user's devices, against
 // a value handed from one goroutine to another.
 func BenchmarkDelivered(b *testing.B) {
@@ -240,7 +247,7 @@ func openOutboxes(b *testing.B, src *source, u switchboard.UserID, devices int) 
 func BenchmarkRoute(b *testing.B) {
 	u := switchboard.NewUserID("bench", "", "ann")
 	limits := unlimited()
-	r := router.New(router.Config{Journal: &memoryLog{}, Epoch: "abc", Log: quiet(), Rules: rules()})
+	r := router.New(router.Config{Journal: &memoryLog{}, Threads: noThreads{}, Epoch: "abc", Log: quiet(), Rules: rules()})
 	caller := router.Caller{User: switchboard.User{ID: u}}
 	frame := message(b, "m", "", question)
 	n := 0
@@ -306,26 +313,43 @@ func BenchmarkHeldRuns(b *testing.B) {
 		devices[i], _ = device(b, s.addr, token, "")
 	}
 	sent := 0
+	hold := func(runs int) {
+		for range runs {
+			sent++
+			if err := devices[sent%len(devices)].send(message(b, switchboard.FrameID(fmt.Sprint("m", sent)), "", question)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for range runs {
+			<-asked
+		}
+	}
+	let := func(runs int) { // the runs that are held end
+		for range runs {
+			release <- struct{}{}
+		}
+		for _, d := range devices {
+			for range runs / len(devices) {
+				if _, err := d.readTo(string(switchboard.AgentCompleted)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	}
+	hold(len(devices)) // what is made once
+	let(len(devices))
 	for b.Loop() {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
 		goroutines := runtime.NumGoroutine()
-		for range heldRuns {
-			sent++
-			if err := devices[sent%8].send(message(b, switchboard.FrameID(fmt.Sprint("m", sent)), "", question)); err != nil {
-				b.Fatal(err)
-			}
-		}
-		for range heldRuns {
-			<-asked
-		}
+		hold(heldRuns)
 		more := runtime.NumGoroutine() - goroutines
 		runtime.GC()
 		runtime.ReadMemStats(&after)
+		memory := float64(after.HeapAlloc+after.StackInuse) - float64(before.HeapAlloc+before.StackInuse)
 		record(b, "goroutines", row{mechanism: "a run that waits for its model: goroutines", unit: "goroutines", figure: float64(more) / heldRuns})
-		memory := float64(after.HeapInuse+after.StackInuse) - float64(before.HeapInuse+before.StackInuse)
-		record(b, "memory", row{mechanism: "  heap and stacks", unit: "B", figure: memory / heldRuns})
+		record(b, "memory", row{mechanism: "  live heap and stacks", unit: "B", figure: memory / heldRuns})
+		let(heldRuns)
 	}
-	close(release)
 }
