@@ -74,15 +74,28 @@ func conversation(history []thread.Entry, current switchboard.RunID) []model.Mes
 			}
 		}
 	}
-	var out []model.Message
+	return newest(runs, order, current)
+}
+
+// newest puts the runs together that are shown: the current one and, backwards, as many as fit.
+func newest(runs map[switchboard.RunID]*exchange, order []switchboard.RunID, current switchboard.RunID) []model.Message {
 	left := historyBytes
-	for _, r := range slices.Backward(order) {
-		x := runs[r]
-		if x == nil || r != current && left < x.bytes {
-			continue
+	first := len(order)
+	for first > 0 {
+		x := runs[order[first-1]]
+		if x != nil && order[first-1] != current {
+			if left < x.bytes {
+				break
+			}
+			left -= x.bytes
 		}
-		left -= x.bytes
-		out = slices.Concat(answered(x.messages), out)
+		first--
+	}
+	var out []model.Message
+	for i, r := range order {
+		if x := runs[r]; x != nil && (i >= first || r == current) {
+			out = append(out, answered(x.messages)...)
+		}
 	}
 	return out
 }

@@ -12,8 +12,9 @@ import (
 // memory keeps what this node has read of threads that are at rest, so that the next run of a long one need not read
 // all of it again: only what was written since. It proves nothing: the log is asked from the position on.
 type memory struct {
-	mu      sync.Mutex // guards threads
+	mu      sync.Mutex // guards what follows
 	threads *simplelru.LRU[place, past]
+	bytes   int // of all
 }
 
 // place is a thread of a user.
@@ -26,17 +27,20 @@ type place struct {
 type past struct {
 	st      *thread.State
 	history []thread.Entry
+	bytes   int
 }
 
-// The bounds of the memory: threads, and bytes of a thread's events.
+// The bounds of the memory: threads, and bytes of encoded events, of one and of all.
 const (
-	memoryThreads = 512
-	memoryBytes   = 2 << 20
+	memoryThreads     = 4096
+	memoryThreadBytes = 4 << 20
+	memoryBytes       = 64 << 20
 )
 
 func newMemory() *memory {
-	l, _ := simplelru.NewLRU[place, past](memoryThreads, nil)
-	return &memory{threads: l}
+	m := &memory{}
+	m.threads, _ = simplelru.NewLRU(memoryThreads, func(_ place, p past) { m.bytes -= p.bytes })
+	return m
 }
 
 // take gives what is known of a thread to one task: another that comes at the same time reads for itself.
@@ -53,14 +57,20 @@ func (m *memory) take(u switchboard.UserID, t switchboard.ThreadID) past {
 
 // keep takes it back.
 func (m *memory) keep(p past) {
-	bytes := 0
+	p.bytes = 0
 	for _, e := range p.history {
-		bytes += len(e.Data)
+		p.bytes += len(e.Data)
 	}
-	if bytes > memoryBytes || p.st.Deleted {
+	if p.bytes > memoryThreadBytes || p.st.Deleted {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.threads.Add(place{p.st.User, p.st.Thread}, p)
+	k := place{p.st.User, p.st.Thread}
+	m.threads.Remove(k)
+	m.threads.Add(k, p)
+	m.bytes += p.bytes
+	for m.bytes > memoryBytes {
+		m.threads.RemoveOldest()
+	}
 }

@@ -127,7 +127,7 @@ func (r *Runner) take(ctx context.Context, w thread.Wakeup) {
 	beat.Wait()
 	switch {
 	case err == nil:
-		r.memory.keep(past{t.st, t.history})
+		r.memory.keep(past{st: t.st, history: t.history})
 	case errors.Is(err, errLost):
 		r.fenced.Inc()
 	case errors.Is(err, errDead):

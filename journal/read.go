@@ -36,59 +36,54 @@ const readWait = 5 * time.Second
 // batchBytes bounds the answer to one batch.
 const batchBytes = 4 << 20
 
-// get asks the engine and gives each answer to fn; fn returns false to stop early. An answer that does not come whole
-// is an error: what is pending is counted down by the engine in each answer.
-func (j *Journal) get(ctx context.Context, shard int, r getRequest, fn func(*nats.Msg) (bool, error)) error {
+// get asks the engine, gives each answer to fn, and returns how many more the engine had when it was asked. An answer
+// that does not come whole is an error: the engine counts in each answer what is still to come.
+func (j *Journal) get(ctx context.Context, shard int, r getRequest, fn func(*nats.Msg) error) (more bool, err error) {
 	b, err := json.Marshal(r)
 	if err != nil {
-		return err
+		return false, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()
 	subject := "$JS.API.DIRECT.GET." + streamName(shard)
-	batch := r.Batch > 0 || len(r.MultiLast) > 0
-	if !batch {
+	if r.Batch == 0 && len(r.MultiLast) == 0 {
 		m, err := j.write.RequestWithContext(ctx, subject, b)
-		if err != nil {
-			return err
+		if err != nil || m.Header.Get("Status") != "" {
+			return false, err
 		}
-		if m.Header.Get("Status") != "" {
-			return nil
-		}
-		_, err = fn(m)
-		return err
+		return false, fn(m)
 	}
 	inbox := j.write.NewRespInbox()
 	sub, err := j.write.SubscribeSync(inbox)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer sub.Unsubscribe()
 	if err := j.write.PublishRequest(subject, inbox, b); err != nil {
-		return err
+		return false, err
 	}
 	pending := int64(-1)
 	for {
 		m, err := sub.NextMsgWithContext(ctx)
 		if err != nil {
-			return err
+			return false, err
 		}
 		switch m.Header.Get("Status") {
 		case "":
 		case "204", "404":
-			return nil
+			return pending > 0, nil
 		case "413":
-			return errTooMany
+			return false, errTooMany
 		default:
-			return fmt.Errorf("direct get: %s", m.Header.Get("Description"))
+			return false, fmt.Errorf("direct get: %s", m.Header.Get("Description"))
 		}
 		left, err := strconv.ParseInt(m.Header.Get("Nats-Num-Pending"), 10, 64)
-		if err != nil || pending >= 0 && left > pending {
-			return fmt.Errorf("direct get: an answer is missing")
+		if err != nil || pending > 0 && left != pending-1 {
+			return false, fmt.Errorf("direct get: an answer is missing")
 		}
 		pending = left
-		if more, err := fn(m); err != nil || !more {
-			return err
+		if err := fn(m); err != nil {
+			return false, err
 		}
 	}
 }
@@ -120,18 +115,16 @@ func entryOf(m *nats.Msg, subject string) (thread.Entry, error) {
 	return e, nil
 }
 
-// readSubject reads up to batch entries of a literal subject (or of the shard, if it is "") from a sequence on.
-func (j *Journal) readSubject(ctx context.Context, shard int, subject string, from uint64, batch int) ([]thread.Entry, error) {
+// readSubject reads up to batch entries of a literal subject (or of the shard, if it is ">") from a sequence on, and
+// reports whether there are more.
+func (j *Journal) readSubject(ctx context.Context, shard int, subject string, from uint64, batch int) (es []thread.Entry, more bool, err error) {
 	r := getRequest{Seq: max(from, 1), Next: subject, Batch: batch, MaxBytes: batchBytes}
-	var out []thread.Entry
-	err := j.get(ctx, shard, r, func(m *nats.Msg) (bool, error) {
+	more, err = j.get(ctx, shard, r, func(m *nats.Msg) error {
 		e, err := entryOf(m, m.Header.Get("Nats-Subject"))
-		if err == nil {
-			out = append(out, e)
-		}
-		return len(out) < batch, err
+		es = append(es, e)
+		return err
 	})
-	return out, err
+	return es, more, err
 }
 
 // batchSize is how many entries one batch asks for.
@@ -141,11 +134,14 @@ const batchSize = 256
 func (j *Journal) readAll(ctx context.Context, shard int, subject string, from uint64) ([]thread.Entry, error) {
 	var out []thread.Entry
 	for {
-		page, err := j.readSubject(ctx, shard, subject, from, batchSize)
-		if err != nil || len(page) == 0 {
-			return out, err
+		page, more, err := j.readSubject(ctx, shard, subject, from, batchSize)
+		if err != nil {
+			return nil, err
 		}
 		out = append(out, page...)
+		if !more || len(page) == 0 {
+			return out, nil
+		}
 		from = page[len(page)-1].Seq + 1
 	}
 }
@@ -242,14 +238,14 @@ func (j *Journal) Heads(ctx context.Context, u switchboard.UserID, after uint64)
 		return nil, err
 	}
 	newest := map[switchboard.ThreadID]thread.Entry{}
-	add := func(m *nats.Msg, subject string) (bool, error) {
+	add := func(m *nats.Msg, subject string) error {
 		e, err := entryOf(m, subject)
 		if err == nil && e.Header.N > newest[e.Event.ThreadID].Header.N {
 			newest[e.Event.ThreadID] = e
 		}
-		return true, err
+		return err
 	}
-	err = j.get(ctx, s, getRequest{MultiLast: []string{subject}, Seq: after + 1}, func(m *nats.Msg) (bool, error) {
+	_, err = j.get(ctx, s, getRequest{MultiLast: []string{subject}, Seq: after + 1}, func(m *nats.Msg) error {
 		return add(m, m.Header.Get("Nats-Subject"))
 	})
 	if errors.Is(err, errTooMany) {
@@ -266,54 +262,61 @@ func (j *Journal) Heads(ctx context.Context, u switchboard.UserID, after uint64)
 	return out, nil
 }
 
-// manyHeads reads the heads of more subjects than multi_last answers: an ordered consumer gives their headers.
-func (j *Journal) manyHeads(ctx context.Context, shard int, subject string, after uint64, add func(*nats.Msg, string) (bool, error)) error {
+// headsBatch is how many heads are fetched at a time.
+const headsBatch = 1000
+
+// manyHeads reads the heads of more subjects than multi_last answers, by a consumer that gives their headers only. (Not
+// an ordered one: each of its fetches is a new consumer, and from the second on it gives every entry.)
+func (j *Journal) manyHeads(ctx context.Context, shard int, subject string, after uint64, add func(*nats.Msg, string) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*readWait)
 	defer cancel()
-	c, err := j.js.OrderedConsumer(ctx, streamName(shard), jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, HeadersOnly: true,
-	})
+	stream := streamName(shard)
+	cfg := jetstream.ConsumerConfig{
+		FilterSubject: subject, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, HeadersOnly: true,
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: 4 * readWait,
+	}
+	if after > 0 {
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, after+1
+	}
+	c, err := j.js.CreateConsumer(ctx, stream, cfg)
 	if err != nil {
 		return err
 	}
-	for {
-		batch, err := c.FetchNoWait(4096)
+	defer func() {
+		if info := c.CachedInfo(); info != nil {
+			j.js.DeleteConsumer(context.WithoutCancel(ctx), stream, info.Name)
+		}
+	}()
+	for left := c.CachedInfo().NumPending; left > 0; {
+		batch, err := c.Fetch(int(min(left, headsBatch)), jetstream.FetchContext(ctx))
 		if err != nil {
 			return err
 		}
-		last := false
-		n := 0
 		for m := range batch.Messages() {
-			n++
 			meta, err := m.Metadata()
 			if err != nil {
 				return err
 			}
-			last = meta.NumPending == 0
-			if meta.Sequence.Stream <= after {
-				continue
-			}
+			left = meta.NumPending
 			h := nats.Header(m.Headers())
 			h.Set("Nats-Sequence", strconv.FormatUint(meta.Sequence.Stream, 10))
-			if _, err := add(&nats.Msg{Header: h}, m.Subject()); err != nil {
+			if err := add(&nats.Msg{Header: h}, m.Subject()); err != nil {
 				return err
 			}
 		}
 		if err := batch.Error(); err != nil {
 			return err
 		}
-		if last || n == 0 {
-			return nil
-		}
 	}
+	return nil
 }
 
 // At returns the user's entry at a sequence; false if there is none, or it is another user's.
 func (j *Journal) At(ctx context.Context, u switchboard.UserID, seq uint64) (e thread.Entry, found bool, err error) {
-	err = j.get(ctx, j.Shard(u), getRequest{Seq: seq}, func(m *nats.Msg) (bool, error) {
+	_, err = j.get(ctx, j.Shard(u), getRequest{Seq: seq}, func(m *nats.Msg) (err error) {
 		e, err = entryOf(m, m.Header.Get("Nats-Subject"))
 		found = err == nil && e.User == u
-		return false, err
+		return err
 	})
 	if err != nil {
 		return thread.Entry{}, false, readError(err)

@@ -20,11 +20,11 @@ type reader struct {
 func (r *reader) peek(ctx context.Context, j *Journal, shard int) (*thread.Entry, error) {
 	if len(r.buffer) == 0 && !r.done {
 		r.batch = min(max(16, 4*r.batch), batchSize)
-		page, err := j.readSubject(ctx, shard, r.subject, r.from, r.batch)
+		page, more, err := j.readSubject(ctx, shard, r.subject, r.from, r.batch)
 		if err != nil {
 			return nil, readError(err)
 		}
-		r.buffer, r.done = page, len(page) == 0
+		r.buffer, r.done = page, !more || len(page) == 0
 		if len(page) > 0 {
 			r.from = page[len(page)-1].Seq + 1
 		}

@@ -215,7 +215,7 @@ func TestRan(t *testing.T) {
 		truncated bool
 	}{
 		"JSON":         {call: returns(`{"a":[1,2]}`, nil), result: `{"a":[1,2]}`},
-		"nothing":      {call: returns(``, nil)},
+		"nothing":      {call: returns(``, nil), result: "null"},
 		"text":         {call: returns("two\nlines", nil), result: `"two\nlines"`},
 		"two values":   {call: returns(`1 2`, nil), result: `"1 2"`},
 		"duplicates":   {call: returns(`{"a":1,"a":2}`, nil), result: `"{\"a\":1,\"a\":2}"`},
