@@ -89,7 +89,7 @@ func (x *execution) next(ctx context.Context) (more bool, err error) {
 	switch cause := context.Cause(ctx); {
 	case err == nil, errors.Is(err, errLost), errors.Is(err, errDead):
 		return true, err
-	case errors.Is(cause, errStop), errors.Is(cause, errTime):
+	case errors.Is(err, errStop), errors.Is(cause, errStop), errors.Is(cause, errTime):
 		return true, nil
 	case cause != nil:
 		return false, cause
@@ -175,7 +175,7 @@ func (x *execution) ending() (switchboard.EventPayload, string) {
 		return failure(switchboard.AttemptsExhausted, "the run was lost by too many workers", true, partial), partial
 	case !x.t.r.Has(run.Agent):
 		return failure(switchboard.AgentUnknown, "there is no such agent here", false, partial), partial
-	case time.Now().After(run.Deadline(switchboard.Milliseconds(x.t.r.cfg.Limits.RunMS))):
+	case !time.Now().Before(run.Deadline(switchboard.Milliseconds(x.t.r.cfg.Limits.RunMS))):
 		return failure(switchboard.BudgetTime, "the run took too long", true, partial), partial
 	}
 	return nil, ""

@@ -47,12 +47,12 @@ func (x *execution) step(ctx context.Context) error {
 		return x.fail(ctx, failureOf(broken))
 	case err != nil:
 		return err
-	case len(a.calls) > 0:
-		return x.record(ctx, n, message, a)
 	case a.finish == model.FinishLength:
 		return x.fail(ctx, failure(switchboard.ModelTruncated, "the model reached its limit before its answer was whole", true, ""))
 	case a.finish == model.FinishFilter:
 		return x.fail(ctx, failure(switchboard.ModelRefused, "the model's provider refused to answer", false, ""))
+	case len(a.calls) > 0:
+		return x.record(ctx, n, message, a)
 	case a.text.Len() == 0:
 		return x.fail(ctx, failure(switchboard.AgentError, "the model gave no answer", true, ""))
 	}

@@ -50,6 +50,9 @@ func Serve(ctx context.Context, s Settings, out, logs io.Writer) (err error) {
 		return err
 	}
 	defer admin.Close()
+	if admin.listener != nil {
+		log.Info("operators are served", "address", admin.listener.Addr().String())
+	}
 	connect, stopStore, err := s.store()
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ func (r *Router) accept(ctx context.Context, c Caller, m switchboard.Message) (a
 	}
 	refund, err := r.budgets.reserve(u)
 	if err != nil {
-		return nil, err
+		return r.repeated(ctx, u, id, m, err)
 	}
 	if err := r.crowded(ctx, u, m); err != nil {
 		refund()
@@ -37,6 +37,25 @@ func (r *Router) accept(ctx context.Context, c Caller, m switchboard.Message) (a
 		return nil, err
 	}
 	return ack, nil
+}
+
+// repeated answers a message for which there is no budget: one that was accepted before needs none. Else: limited.
+func (r *Router) repeated(ctx context.Context, u switchboard.UserID, id switchboard.ThreadID, m switchboard.Message, limited error) (any, error) {
+	if err := r.Refused(u); err != nil {
+		return nil, err
+	}
+	s, err := r.cache.take(ctx, u, id)
+	if err != nil {
+		return nil, err
+	}
+	defer s.give()
+	if _, err := s.state.Advance(ctx, r.cfg.Journal); err != nil {
+		return nil, err
+	}
+	if v, err := s.state.Accept(thread.Request{ID: m.ID, Payload: m.Payload, Time: time.Now()}, r.cfg.Rules); err == nil && v.Draft == nil {
+		return v.Ack, nil
+	}
+	return nil, limited
 }
 
 // crowdedWait is how long a user with too many runs is asked to wait.
@@ -59,7 +78,10 @@ func (r *Router) crowded(ctx context.Context, u switchboard.UserID, m switchboar
 }
 
 func (r *Router) decide(ctx context.Context, u switchboard.UserID, id switchboard.ThreadID, made bool, m switchboard.Message) (switchboard.Ack, error) {
-	s := r.cache.take(u, id)
+	s, err := r.cache.take(ctx, u, id)
+	if err != nil {
+		return switchboard.Ack{}, err
+	}
 	defer s.give()
 	if s.state.N == 0 && !made {
 		if _, err := s.state.Advance(ctx, r.cfg.Journal); err != nil {

@@ -49,7 +49,7 @@ func (b *budgets) reserve(u switchboard.UserID) (refund func(), err error) {
 		r.CancelAt(now)
 		return nil, switchboard.Errorf(switchboard.RateLimited, "too many messages").After(d)
 	}
-	return func() { b.of(u).refund(now) }, nil
+	return func() { b.of(u).refund(time.Now()) }, nil
 }
 
 // refund puts one message back: a reservation that was taken at once cannot be cancelled later, a negative one can be

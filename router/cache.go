@@ -1,6 +1,7 @@
 package router
 
 import (
+	"context"
 	"sync"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -35,8 +36,8 @@ func newCache() *cache {
 	return &cache{slots: l}
 }
 
-// take returns the thread's slot, locked; give it back.
-func (c *cache) take(u switchboard.UserID, t switchboard.ThreadID) *slot {
+// take returns the thread's slot, locked; give it back. Errors: Unavailable if its turn does not come before ctx ends.
+func (c *cache) take(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID) (*slot, error) {
 	k := key{u, t}
 	c.mu.Lock()
 	s, ok := c.slots.Get(k)
@@ -45,8 +46,10 @@ func (c *cache) take(u switchboard.UserID, t switchboard.ThreadID) *slot {
 		c.slots.Add(k, s)
 	}
 	c.mu.Unlock()
-	s.mu.Lock()
-	return s
+	if !s.mu.Wait(ctx) {
+		return nil, switchboard.Errorf(switchboard.Unavailable, "the thread is waiting for the store; send again with the same id")
+	}
+	return s, nil
 }
 
 func (s *slot) give() { s.mu.Unlock() }

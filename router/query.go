@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/netra-systems/switchboard"
@@ -75,15 +76,7 @@ func (r *Router) getThread(ctx context.Context, c Caller, m switchboard.Message)
 	if limit == 0 {
 		limit = r.limits.PageEvents
 	}
-	after := p.After
-	if p.Before > 0 {
-		after = 0
-		if p.Before > uint64(limit)+1 {
-			after = p.Before - 1 - uint64(limit)
-		}
-		limit = int(p.Before - 1 - after)
-	}
-	from, err := r.seqAt(ctx, c.User.ID, id, after+1)
+	after, from, limit, err := r.extent(ctx, c.User.ID, id, *p, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -91,22 +84,40 @@ func (r *Router) getThread(ctx context.Context, c Caller, m switchboard.Message)
 	if err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(entries, func(e thread.Entry) bool { return e.Event.Type == switchboard.ThreadDeleted }) {
+		return nil, noThread() // deleted by another node, a moment ago
+	}
 	return r.page(entries, limit, p.Before > 0), nil
 }
 
-// seqAt returns where to start reading for the entry n. Errors: NotFound.
-func (r *Router) seqAt(ctx context.Context, u switchboard.UserID, id switchboard.ThreadID, n uint64) (uint64, error) {
-	s := r.cache.take(u, id)
+// extent returns the number after which a page begins, where to start reading, and how many events it has at most.
+// Errors: NotFound.
+func (r *Router) extent(ctx context.Context, u switchboard.UserID, id switchboard.ThreadID, p switchboard.GetThread, limit int) (after, from uint64, n int, err error) {
+	s, err := r.cache.take(ctx, u, id)
+	if err != nil {
+		return 0, 0, 0, err
+	}
 	defer s.give()
-	if s.state.N < n {
+	if s.state.N <= max(p.After, p.Before) {
 		if _, err := s.state.Advance(ctx, r.cfg.Journal); err != nil {
-			return 0, err
+			return 0, 0, 0, err
 		}
 	}
 	if !s.state.Exists() {
-		return 0, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
+		return 0, 0, 0, noThread()
 	}
-	return s.state.SeqAt(n), nil
+	if p.Before == 0 {
+		return p.After, s.state.SeqAt(p.After + 1), limit, nil
+	}
+	before := min(p.Before, s.state.N+1)
+	if before > uint64(limit)+1 {
+		after = before - 1 - uint64(limit)
+	}
+	return after, s.state.SeqAt(after + 1), int(before - 1 - after), nil
+}
+
+func noThread() error {
+	return switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
 }
 
 // page encodes up to limit entries of at most a page's bytes: the first ones, or, backwards, the last ones.
