@@ -328,8 +328,8 @@ func TestE2ELoginFlood(t *testing.T) {
 		if err := json.Unmarshal(limited.body, &p); err != nil || p.RetryAfterMS <= 0 || limited.header.Get("Retry-After") == "" {
 			t.Errorf("flood: %s %v", limited.body, limited.header)
 		}
+		login(name, "the-password-of-"+name).refused(t, "the right one, too late", switchboard.RateLimited, "")
 	}
-	login("ann", "the-password-of-ann").refused(t, "the right one, too late", switchboard.RateLimited, "")
 	if a := login("bob", "the-password-of-bob"); a.status != 200 {
 		t.Errorf("others cannot log in: %d %s", a.status, a.body)
 	} else {
