@@ -41,7 +41,7 @@ type Wakeups interface {
 
 // Log is the log that runs are written to.
 type Log interface {
-	thread.Log
+	thread.Store
 	Erase(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, tombstone uint64) error
 }
 

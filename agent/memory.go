@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"slices"
+	"sort"
 	"sync"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -58,6 +60,11 @@ func (m *memory) take(u switchboard.UserID, t switchboard.ThreadID) past {
 // keep takes it back.
 func (m *memory) keep(p past) {
 	p.bytes = 0
+	first := sort.Search(len(p.history), func(i int) bool { return p.history[i].Seq > p.st.Window.Start.Seq })
+	p.history = p.history[first:]
+	if first > len(p.history) {
+		p.history = slices.Clone(p.history)
+	}
 	for _, e := range p.history {
 		p.bytes += len(e.Data)
 	}

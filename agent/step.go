@@ -91,6 +91,11 @@ func (x *execution) prepare(ctx context.Context) (n int, message switchboard.Mes
 		_, err := t.put(ctx, x.id, p, thread.Header{})
 		return 0, "", req, err
 	}
+	if t.history == nil {
+		if t.history, err = t.st.Remember(ctx, t.r.cfg.Log); err != nil {
+			return 0, "", req, err
+		}
+	}
 	message = x.id.Message(run.Attempt, n)
 	a := t.r.agents[run.Agent]
 	if !run.Step.Thought || n > run.Step.N {

@@ -27,8 +27,8 @@ type task struct {
 
 	mu      thread.Turn // guards what follows, also while the log is waited for
 	st      *thread.State
-	history []thread.Entry
-	claim   uint64 // sequence of our newest claim
+	history []thread.Entry // what agents remember; nil until it is asked for
+	claim   uint64         // sequence of our newest claim
 }
 
 // point is a step boundary.
@@ -80,6 +80,13 @@ func (t *task) fold(ctx context.Context) error {
 }
 
 func (t *task) foldLocked(ctx context.Context) error {
+	if t.st.N == 0 {
+		st, err := thread.Load(ctx, t.r.cfg.Log, t.st.User, t.st.Thread)
+		if err == nil {
+			t.st = st
+		}
+		return err
+	}
 	news, err := t.r.cfg.Log.Read(ctx, t.st.User, t.st.Thread, t.st.Position)
 	if err != nil {
 		return err
@@ -87,8 +94,15 @@ func (t *task) foldLocked(ctx context.Context) error {
 	for _, e := range news {
 		t.st.Apply(e)
 	}
-	t.history = append(t.history, news...)
+	t.note(news...)
 	return nil
+}
+
+// note adds to what agents remember, if it has been asked for.
+func (t *task) note(es ...thread.Entry) {
+	if t.history != nil {
+		t.history = append(t.history, es...)
+	}
 }
 
 // remember is the task's Log: what is read or written is history too.
@@ -100,14 +114,14 @@ func (l remember) Append(ctx context.Context, u switchboard.UserID, d thread.Dra
 	}
 	e, err := l.t.r.cfg.Log.Append(ctx, u, d, at)
 	if err == nil {
-		l.t.history = append(l.t.history, e)
+		l.t.note(e)
 	}
 	return e, err
 }
 
 func (l remember) Read(ctx context.Context, u switchboard.UserID, id switchboard.ThreadID, after thread.Position) ([]thread.Entry, error) {
 	news, err := l.t.r.cfg.Log.Read(ctx, u, id, after)
-	l.t.history = append(l.t.history, news...)
+	l.t.note(news...)
 	return news, err
 }
 

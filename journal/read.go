@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -130,15 +131,20 @@ func (j *Journal) readSubject(ctx context.Context, shard int, subject string, fr
 // batchSize is how many entries one batch asks for.
 const batchSize = 256
 
-// readAll reads all entries of a literal subject from a sequence on.
-func (j *Journal) readAll(ctx context.Context, shard int, subject string, from uint64) ([]thread.Entry, error) {
+// readAll reads all entries of a literal subject in [from, upTo].
+func (j *Journal) readAll(ctx context.Context, shard int, subject string, from, upTo uint64) ([]thread.Entry, error) {
 	var out []thread.Entry
 	for {
 		page, more, err := j.readSubject(ctx, shard, subject, from, batchSize)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, page...)
+		for _, e := range page {
+			if e.Seq > upTo {
+				return out, nil
+			}
+			out = append(out, e)
+		}
 		if !more || len(page) == 0 {
 			return out, nil
 		}
@@ -162,11 +168,11 @@ func (j *Journal) Read(ctx context.Context, u switchboard.UserID, t switchboard.
 		return nil, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
 	}
 	for range readTries {
-		a, err := j.readAll(ctx, s, in, after.Seq+1)
+		a, err := j.readAll(ctx, s, in, after.Seq+1, math.MaxUint64)
 		if err != nil {
 			return nil, readError(err)
 		}
-		b, err := j.readAll(ctx, s, out, after.Seq+1)
+		b, err := j.readAll(ctx, s, out, after.Seq+1, math.MaxUint64)
 		if err != nil {
 			return nil, readError(err)
 		}
@@ -184,6 +190,53 @@ func (j *Journal) Read(ctx context.Context, u switchboard.UserID, t switchboard.
 		}
 	}
 	return nil, fmt.Errorf("%w: entries of a thread are missing", ErrDamaged)
+}
+
+// Newest returns the header of a thread's newest entry; false if there is none. Errors: Unavailable, ErrDamaged.
+func (j *Journal) Newest(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID) (h thread.Header, found bool, err error) {
+	s := j.Shard(u)
+	in, err := threadSubject(s, u, t, "in")
+	if err != nil {
+		return h, false, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
+	}
+	out, err := threadSubject(s, u, t, "out")
+	if err != nil {
+		return h, false, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
+	}
+	_, err = j.get(ctx, s, getRequest{MultiLast: []string{in, out}}, func(m *nats.Msg) error {
+		e, err := entryOf(m, m.Header.Get("Nats-Subject"))
+		if err == nil && e.Header.N > h.N {
+			h, found = e.Header, true
+		}
+		return err
+	})
+	if err != nil {
+		return h, false, readError(err)
+	}
+	return h, found, nil
+}
+
+// People returns the first count entries of a thread that people wrote, all of them at or below a sequence. Errors:
+// Unavailable, ErrDamaged if one is missing.
+func (j *Journal) People(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, upTo, count uint64) ([]thread.Entry, error) {
+	s := j.Shard(u)
+	in, err := threadSubject(s, u, t, "in")
+	if err != nil {
+		return nil, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
+	}
+	es, err := j.readAll(ctx, s, in, 1, upTo)
+	if err != nil {
+		return nil, readError(err)
+	}
+	for i, e := range es {
+		if e.Header.In != uint64(i)+1 {
+			return nil, fmt.Errorf("%w: messages of a thread are missing", ErrDamaged)
+		}
+	}
+	if uint64(len(es)) != count {
+		return nil, fmt.Errorf("%w: a thread has %d of %d messages", ErrDamaged, len(es), count)
+	}
+	return es, nil
 }
 
 // contiguous reports whether entries follow a position without a gap; a broken chain is damage.

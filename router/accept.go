@@ -49,6 +49,9 @@ func (r *Router) repeated(ctx context.Context, u switchboard.UserID, id switchbo
 		return nil, err
 	}
 	defer s.give()
+	if err := s.know(ctx, r.cfg.Journal); err != nil {
+		return nil, err
+	}
 	if _, err := s.state.Advance(ctx, r.cfg.Journal); err != nil {
 		return nil, err
 	}
@@ -83,8 +86,8 @@ func (r *Router) decide(ctx context.Context, u switchboard.UserID, id switchboar
 		return switchboard.Ack{}, err
 	}
 	defer s.give()
-	if s.state.N == 0 && !made {
-		if _, err := s.state.Advance(ctx, r.cfg.Journal); err != nil {
+	if !made || s.state.N > 0 {
+		if err := s.know(ctx, r.cfg.Journal); err != nil {
 			return switchboard.Ack{}, err
 		}
 		if s.state.N == 0 {

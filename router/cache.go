@@ -54,6 +54,18 @@ func (c *cache) take(ctx context.Context, u switchboard.UserID, t switchboard.Th
 
 func (s *slot) give() { s.mu.Unlock() }
 
+// know reads the thread if nothing is known of it. Called between take and give.
+func (s *slot) know(ctx context.Context, log thread.Store) error {
+	if s.state.N == 0 {
+		st, err := thread.Load(ctx, log, s.state.User, s.state.Thread)
+		if err != nil {
+			return err
+		}
+		s.state = st
+	}
+	return s.state.Recall(ctx, log)
+}
+
 // observe folds an entry into a thread that is kept, if it is the next and nobody decides right now.
 func (c *cache) observe(e thread.Entry) {
 	c.mu.Lock()

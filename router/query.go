@@ -98,6 +98,9 @@ func (r *Router) extent(ctx context.Context, u switchboard.UserID, id switchboar
 		return 0, 0, 0, err
 	}
 	defer s.give()
+	if err := s.know(ctx, r.cfg.Journal); err != nil {
+		return 0, 0, 0, err
+	}
 	if s.state.N <= max(p.After, p.Before) {
 		if _, err := s.state.Advance(ctx, r.cfg.Journal); err != nil {
 			return 0, 0, 0, err

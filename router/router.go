@@ -32,7 +32,7 @@ type Device interface {
 
 // Journal is what the router writes to and reads of the log.
 type Journal interface {
-	thread.Log
+	thread.Store
 	Page(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, fromSeq, after uint64, limit int) ([]thread.Entry, error)
 }
 

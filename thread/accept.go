@@ -34,6 +34,9 @@ type Verdict struct {
 // Accept decides on a message. It does not change the state: after a conflict the newer state decides anew.
 // Errors: NotFound, Conflict, RateLimited, each naming its field.
 func (s *State) Accept(r Request, rules Rules) (Verdict, error) {
+	if s.behind > 0 && !s.Deleted {
+		return Verdict{}, switchboard.Errorf(switchboard.Internal, "what was accepted before is not known")
+	}
 	digest, err := digestOf(r.Payload)
 	if err != nil {
 		return Verdict{}, switchboard.Wrap(switchboard.Invalid, "not a payload", err).At("payload")

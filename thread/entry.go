@@ -19,6 +19,8 @@ type Entry struct {
 // Header is what the log keeps beside an event and never sends to a device.
 type Header struct {
 	N        uint64                    `json:"n"`           // number within the thread, also of a tombstone
+	In       uint64                    `json:"i,omitzero"`  // number among the entries that people wrote, of one of them
+	Window   Window                    `json:"f,omitzero"`  // before this entry
 	Append   string                    `json:"a"`           // random per writer and decision, kept over its retries
 	Digest   string                    `json:"g,omitempty"` // of the message that was accepted
 	Worker   string                    `json:"w,omitempty"`
@@ -38,9 +40,9 @@ type Draft struct {
 
 // Position is a place in a thread: an append is taken only if the thread still ends there.
 type Position struct {
-	N     uint64
-	Seq   uint64
-	Chain string
+	N     uint64 `json:"n"`
+	Seq   uint64 `json:"s"`
+	Chain string `json:"c"`
 }
 
 // Wakeup is the delivery of a person's entry to a worker. Acks, naks and heartbeats prove nothing: only the log

@@ -24,6 +24,15 @@ type Log interface {
 	Read(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, after Position) ([]Entry, error)
 }
 
+// Store is a log that a reader who knows nothing of a thread can ask.
+type Store interface {
+	Log
+	// Newest returns the header of the thread's newest entry; false if there is none.
+	Newest(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID) (Header, bool, error)
+	// People returns the first count entries that people wrote, all of them at or below a sequence.
+	People(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, upTo, count uint64) ([]Entry, error)
+}
+
 // unknownTries bounds how often an append is repeated whose outcome is unknown, or that met a conflict of which the log
 // shows nothing: a replica that is behind has answered.
 const unknownTries = 5

@@ -2,6 +2,7 @@ package thread
 
 import (
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -89,13 +90,22 @@ type State struct {
 	Deleted bool
 	Runs    []*Run // the active or suspended one first, then the queue
 	Asked   []uint64
-	Marks   []uint64 // sequence of the entries 1, 33, 65 …
-	Duty    uint64   // sequence of the entry that ended the last rest, 0 at rest
-	Claimed uint64   // highest delivery count recorded by a claim under the duty wake-up
+	Marks   []Mark // of entries that people wrote, some
+	In      uint64 // entries that people wrote
+	Duty    uint64 // sequence of the entry that ended the last rest, 0 at rest
+	Claimed uint64 // highest delivery count recorded by a claim under the duty wake-up
 	IDs     map[switchboard.FrameID]Accepted
+
+	Window Window
+	bytes  int      // since its rest
+	before Position // where this fold began; what people wrote up to there is not known until Recall
+	behind uint64   // entries that people wrote up to there
 }
 
-// markEvery is the distance of Marks.
+// Mark is where an entry lies.
+type Mark struct{ N, Seq uint64 }
+
+// markEvery is the least distance of Marks.
 const markEvery = 32
 
 // NewState returns the state of a thread without entries.
@@ -182,11 +192,17 @@ func (s *State) Expiry() (time.Time, *Call) {
 // Apply folds the next entry of the thread.
 func (s *State) Apply(e Entry) {
 	rested := s.AtRest()
+	if s.Position == s.before && s.N > 0 { // the first that is known of the thread
+		s.Summary = e.Header.Summary
+		s.In, s.behind = e.Header.In-1, e.Header.In-1
+	}
 	s.Position = Position{N: e.Header.N, Seq: e.Seq, Chain: e.Header.Chain}
-	if s.N%markEvery == 1 {
-		s.Marks = append(s.Marks, e.Seq)
+	if e.Event.Type.ByPerson() {
+		s.In++
+		s.mark(e)
 	}
 	s.apply(e)
+	s.recall(e)
 	s.summarize(e)
 	switch {
 	case s.AtRest():
@@ -197,30 +213,53 @@ func (s *State) Apply(e Entry) {
 	if h := e.Header; h.Wake != 0 && h.Wake == s.Duty {
 		s.Claimed = max(s.Claimed, h.Delivery)
 	}
+	if s.bytes += len(e.Data); len(s.Runs) == 0 {
+		s.Window.rest(s.Position, s.bytes)
+		s.bytes = 0
+	}
+}
+
+// mark keeps where an entry lies.
+func (s *State) mark(e Entry) {
+	if k := len(s.Marks); k == 0 || e.Header.N >= s.Marks[k-1].N+markEvery {
+		s.Marks = append(s.Marks, Mark{e.Header.N, e.Seq})
+	}
 }
 
 func (s *State) apply(e Entry) {
 	switch p := e.Event.Payload.(type) {
 	case *switchboard.UserMessageEvent:
-		s.remember(e, p.ID, p.RunID)
 		s.queue(e, p)
 	case *switchboard.StopRequestedEvent:
-		s.remember(e, p.ID, p.RunID)
 		s.stop(p.RunID, switchboard.StoppedByUser)
 	case *switchboard.ToolDecidedEvent:
-		s.remember(e, p.ID, p.CallID.Run())
 		s.decide(p)
 	case *switchboard.ThreadRenamedEvent:
-		s.remember(e, p.ID, "")
 	case *switchboard.ThreadDeletedEvent:
 		s.Deleted, s.Runs = true, nil
 		s.IDs = map[switchboard.FrameID]Accepted{}
-		s.remember(e, p.ID, "")
 	default:
 		if r := s.Run(e.Event.RunID); r != nil {
 			r.Entries = append(r.Entries, e.Header.N)
 			s.advance(r, e)
 		}
+	}
+}
+
+// recall keeps the id of a message that was accepted.
+func (s *State) recall(e Entry) {
+	switch p := e.Event.Payload.(type) {
+	case *switchboard.UserMessageEvent:
+		s.Asked = append(s.Asked, e.Header.N)
+		s.remember(e, p.ID, p.RunID)
+	case *switchboard.StopRequestedEvent:
+		s.remember(e, p.ID, p.RunID)
+	case *switchboard.ToolDecidedEvent:
+		s.remember(e, p.ID, p.CallID.Run())
+	case *switchboard.ThreadRenamedEvent:
+		s.remember(e, p.ID, "")
+	case *switchboard.ThreadDeletedEvent:
+		s.remember(e, p.ID, "")
 	}
 }
 
@@ -233,7 +272,6 @@ func (s *State) remember(e Entry, id switchboard.FrameID, run switchboard.RunID)
 // queue takes a message: as the next run, the last one, or to steer the running one.
 func (s *State) queue(e Entry, p *switchboard.UserMessageEvent) {
 	n := e.Header.N
-	s.Asked = append(s.Asked, n)
 	busy := s.Busy()
 	if p.OnBusy == switchboard.Steer && busy != nil && busy.Stop == "" {
 		busy.Steers = append(busy.Steers, Steer{N: n, Message: p.ID, Agent: p.Agent})
@@ -416,7 +454,10 @@ func (s *State) summarize(e Entry) {
 func (s *State) Preview(d *Draft) {
 	c := s.clone()
 	c.Apply(Entry{User: s.User, Event: d.Event, Header: d.Header})
-	d.Header.Summary, d.Header.Attempt = c.Summary, 0
+	d.Header.Summary, d.Header.Attempt, d.Header.Window = c.Summary, 0, s.Window
+	if d.Event.Type.ByPerson() {
+		d.Header.In = c.In
+	}
 	if r := c.Busy(); r != nil {
 		d.Header.Attempt = r.Attempt
 	}
@@ -439,10 +480,11 @@ func (s *State) clone() *State {
 
 // SeqAt returns a sequence at or below which the entry n lies, to start reading from.
 func (s *State) SeqAt(n uint64) uint64 {
-	if n == 0 || len(s.Marks) == 0 {
+	i := sort.Search(len(s.Marks), func(i int) bool { return s.Marks[i].N > n })
+	if i == 0 {
 		return 0
 	}
-	return s.Marks[min(int((n-1)/markEvery), len(s.Marks)-1)]
+	return s.Marks[i-1].Seq
 }
 
 // Excerpt returns the text in one line of at most n characters.

@@ -23,6 +23,7 @@ type tape struct {
 	s   *thread.State
 	seq uint64
 	all []thread.Entry
+	pad int // size of each entry
 }
 
 func newTape(t *testing.T) *tape { return &tape{t: t, s: thread.NewState(alice, home)} }
@@ -40,7 +41,7 @@ func (l *tape) add(run switchboard.RunID, p switchboard.EventPayload, h thread.H
 	}
 	d.Header.N, d.Header.Chain = n, fmt.Sprintf("chain%d", n)
 	l.s.Preview(&d)
-	e := thread.Entry{User: alice, Seq: l.seq, Event: d.Event, Header: d.Header}
+	e := thread.Entry{User: alice, Seq: l.seq, Event: d.Event, Header: d.Header, Data: make([]byte, l.pad)}
 	l.s.Apply(e)
 	if l.s.Summary != e.Header.Summary {
 		l.t.Errorf("%s: the preview said %+v, the fold %+v", p.EventType(), e.Header.Summary, l.s.Summary)

@@ -104,6 +104,7 @@ func run(tb testing.TB, u switchboard.UserID) []thread.Entry {
 
 // memoryLog takes every append and keeps it only for a while.
 type memoryLog struct {
+	thread.Store
 	seq     uint64
 	entries []thread.Entry
 }
@@ -123,6 +124,10 @@ func (l *memoryLog) Append(_ context.Context, u switchboard.UserID, d thread.Dra
 
 func (l *memoryLog) Read(context.Context, switchboard.UserID, switchboard.ThreadID, thread.Position) ([]thread.Entry, error) {
 	return nil, nil
+}
+
+func (l *memoryLog) Newest(context.Context, switchboard.UserID, switchboard.ThreadID) (thread.Header, bool, error) {
+	return thread.Header{}, false, nil
 }
 
 func (l *memoryLog) Page(context.Context, switchboard.UserID, switchboard.ThreadID, uint64, uint64, int) ([]thread.Entry, error) {

@@ -33,6 +33,7 @@ func Test(t *testing.T, open func(t *testing.T) *journal.Journal) {
 		{"Replay", replay},
 		{"Page", page},
 		{"Erase", erase},
+		{"Window", window},
 		{"Wakeups", wakeups},
 		{"Isolation", isolation},
 	} {

@@ -1,0 +1,72 @@
+package thread
+
+import (
+	"context"
+
+	"github.com/netra-systems/switchboard"
+)
+
+// WindowBytes is how much of a thread is remembered at least, in bytes of encoded events, if it has so much; twice as
+// much at most, and the runs since.
+const WindowBytes = 128 << 10
+
+// Window says where a reader who knows nothing of a thread may begin. Every header carries it, so that neither a fold
+// nor what a model is shown costs more in a long thread than in a short one.
+type Window struct {
+	Rest  Position `json:"r,omitzero"` // the newest place without open runs: a fold may begin here
+	Start Position `json:"s,omitzero"` // what agents remember begins here, also a place without open runs
+	Next  Position `json:"n,omitzero"` // where it will begin once there are WindowBytes behind
+	Bytes int      `json:"b,omitzero"` // from Next to Rest
+}
+
+// rest moves the window to a place without open runs, so many bytes after the last.
+func (w *Window) rest(at Position, bytes int) {
+	w.Rest = at
+	if w.Bytes += bytes; w.Bytes >= WindowBytes {
+		w.Start, w.Next, w.Bytes = w.Next, at, 0
+	}
+}
+
+// Load folds a thread from its newest rest on. What people wrote before is not known to the state: Recall reads it
+// before a message is decided on. Errors: those of the log.
+func Load(ctx context.Context, log Store, u switchboard.UserID, t switchboard.ThreadID) (*State, error) {
+	s := NewState(u, t)
+	newest, _, err := log.Newest(ctx, u, t)
+	if err != nil {
+		return nil, err
+	}
+	s.Window = newest.Window
+	s.Position, s.before = s.Window.Rest, s.Window.Rest
+	_, err = s.Advance(ctx, log)
+	return s, err
+}
+
+// Remember returns the entries that agents remember: those of the window, as far as they are folded. Errors: those of
+// the log.
+func (s *State) Remember(ctx context.Context, log Log) ([]Entry, error) {
+	es, err := log.Read(ctx, s.User, s.Thread, s.Window.Start)
+	for len(es) > 0 && es[len(es)-1].Seq > s.Seq {
+		es = es[:len(es)-1]
+	}
+	return es, err
+}
+
+// Recall reads what people wrote before the state's fold began: without it a message that was accepted then would be
+// accepted again. Errors: those of the log.
+func (s *State) Recall(ctx context.Context, log Store) error {
+	if s.behind == 0 || s.Deleted {
+		return nil
+	}
+	es, err := log.People(ctx, s.User, s.Thread, s.before.Seq, s.behind)
+	if err != nil {
+		return err
+	}
+	asked, marks := s.Asked, s.Marks
+	s.Asked, s.Marks, s.behind = nil, nil, 0
+	for _, e := range es {
+		s.mark(e)
+		s.recall(e)
+	}
+	s.Asked, s.Marks = append(s.Asked, asked...), append(s.Marks, marks...)
+	return nil
+}

@@ -1,0 +1,183 @@
+package thread_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+
+	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/thread"
+)
+
+// shelf is a log of one thread in memory.
+type shelf struct {
+	thread.Log
+	all  []thread.Entry
+	read int // entries given
+}
+
+func (s *shelf) Newest(context.Context, switchboard.UserID, switchboard.ThreadID) (thread.Header, bool, error) {
+	if len(s.all) == 0 {
+		return thread.Header{}, false, nil
+	}
+	return s.all[len(s.all)-1].Header, true, nil
+}
+
+func (s *shelf) Read(_ context.Context, _ switchboard.UserID, _ switchboard.ThreadID, after thread.Position) ([]thread.Entry, error) {
+	out := s.all[after.N:]
+	s.read += len(out)
+	return out, nil
+}
+
+func (s *shelf) People(_ context.Context, _ switchboard.UserID, _ switchboard.ThreadID, upTo, count uint64) ([]thread.Entry, error) {
+	var out []thread.Entry
+	for _, e := range s.all {
+		if e.Event.Type.ByPerson() && e.Seq <= upTo {
+			out = append(out, e)
+		}
+	}
+	if uint64(len(out)) != count {
+		return nil, fmt.Errorf("%d messages up to %d, not %d", len(out), upTo, count)
+	}
+	return out, nil
+}
+
+// TestLoad: a fold that begins at the window knows what a whole one knows, at every place of random threads, and reads
+// less.
+func TestLoad(t *testing.T) {
+	for seed := range uint64(40) {
+		rng := rand.New(rand.NewPCG(seed, 7))
+		l := newTape(t)
+		l.pad = thread.WindowBytes / (4 + rng.IntN(40))
+		for len(l.all) < 150 {
+			wander(l, rng)
+		}
+		full := thread.NewState(alice, home)
+		whole, window := 0, 0
+		for i, e := range l.all {
+			full.Apply(e)
+			s := &shelf{all: l.all[:i+1]}
+			got, err := thread.Load(t.Context(), s, alice, home)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, fmt.Sprintf("seed %d, entry %d", seed, i), got, full)
+			whole, window = whole+i+1, window+s.read
+			remembered(t, s, got)
+			if _, err := got.Accept(request("new", &switchboard.RenameThread{Title: "x"}), rules()); e.Header.Window.Rest.N > 0 && switchboard.CodeOf(err) != switchboard.Internal {
+				t.Fatalf("decided without knowing what was accepted: %v", err)
+			}
+			if err := got.Recall(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got.IDs, full.IDs) || !reflect.DeepEqual(got.Asked, full.Asked) {
+				t.Fatalf("seed %d, entry %d: it recalls %d ids of %d", seed, i, len(got.IDs), len(full.IDs))
+			}
+			for n := range full.N {
+				if at := got.SeqAt(n + 1); at > l.all[n].Seq {
+					t.Fatalf("entry %d lies before %d", n+1, at)
+				}
+			}
+		}
+		if seed == 0 {
+			t.Logf("%d entries read instead of %d", window, whole)
+		}
+		if window*2 > whole {
+			t.Errorf("seed %d: %d entries read instead of %d", seed, window, whole)
+		}
+	}
+}
+
+// TestRecallMissing: an id that is missing in the log is not forgotten in silence.
+func TestRecallMissing(t *testing.T) {
+	l := newTape(t)
+	l.pad = thread.WindowBytes
+	for i := range 6 {
+		run := l.ask(switchboard.FrameID(fmt.Sprint("m", i)), "")
+		l.start(run)
+		l.complete(run)
+	}
+	s, err := thread.Load(t.Context(), &shelf{all: l.all}, alice, home)
+	if err != nil || s.Window.Start.N == 0 {
+		t.Fatal(s, err)
+	}
+	damaged := errors.New("damaged")
+	if err := s.Recall(t.Context(), &failing{shelf{all: l.all}, damaged}); !errors.Is(err, damaged) {
+		t.Errorf("recalled: %v", err)
+	}
+	if _, err := s.Accept(request("m0", &switchboard.UserMessage{Text: "text of m0"}), rules()); switchboard.CodeOf(err) != switchboard.Internal {
+		t.Errorf("decided all the same: %v", err)
+	}
+}
+
+type failing struct {
+	shelf
+	err error
+}
+
+func (f *failing) People(context.Context, switchboard.UserID, switchboard.ThreadID, uint64, uint64) ([]thread.Entry, error) {
+	return nil, f.err
+}
+
+// remembered checks that the window holds as much as it should, and whole runs.
+func remembered(t *testing.T, log *shelf, s *thread.State) {
+	t.Helper()
+	es, err := s.Remember(t.Context(), log)
+	if err != nil || uint64(len(es)) != s.N-s.Window.Start.N {
+		t.Fatalf("%d entries of %d from %d on: %v", len(es), s.N, s.Window.Start.N, err)
+	}
+	bytes, runs := 0, map[switchboard.RunID]bool{}
+	for _, e := range es {
+		bytes += len(e.Data)
+		if p, ok := e.Event.Payload.(*switchboard.UserMessageEvent); ok {
+			runs[p.RunID] = true
+		} else if e.Event.RunID != "" && !runs[e.Event.RunID] {
+			t.Fatalf("entry %d is of a run whose message is not remembered", e.Header.N)
+		}
+	}
+	if s.Window.Start.N > 0 && bytes < thread.WindowBytes {
+		t.Fatalf("%d bytes are remembered of %d entries", bytes, s.N)
+	}
+}
+
+func same(t *testing.T, where string, got, want *thread.State) {
+	t.Helper()
+	if got.Position != want.Position || got.Summary != want.Summary || got.In != want.In || got.Duty != want.Duty || got.Claimed != want.Claimed {
+		t.Fatalf("%s: %+v %+v, not %+v %+v", where, got.Position, got.Summary, want.Position, want.Summary)
+	}
+	if !reflect.DeepEqual(got.Runs, want.Runs) || got.Window != want.Window {
+		t.Fatalf("%s: runs or window differ", where)
+	}
+}
+
+// wander adds a message and goes some way with the thread's runs.
+func wander(l *tape, rng *rand.Rand) {
+	id := switchboard.FrameID(fmt.Sprint("m", len(l.all)))
+	busy := []switchboard.OnBusy{"", "", switchboard.Interrupt, switchboard.Steer}[rng.IntN(4)]
+	if len(l.s.Runs) < 4 {
+		l.ask(id, busy)
+	}
+	if rng.IntN(5) == 0 {
+		l.say(id+"r", &switchboard.RenameThread{Title: string(id)})
+	}
+	for rng.IntN(6) > 0 {
+		what, r := l.s.Next()
+		switch {
+		case what == thread.Start:
+			l.start(r.ID)
+		case what == thread.Nothing:
+			return
+		case r.Stop != "":
+			l.add(r.ID, &switchboard.AgentStoppedEvent{Reason: r.Stop}, thread.Header{})
+		case rng.IntN(3) == 0 && r.Step.N < 3:
+			for _, c := range l.calls(r.ID, r.Step.N+1, 1) {
+				l.done(c)
+			}
+		default:
+			l.complete(r.ID)
+		}
+	}
+}
