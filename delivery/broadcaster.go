@@ -30,7 +30,11 @@ type Feed interface {
 
 // Journal is what delivery reads of the log.
 type Journal interface {
-	Heads(ctx context.Context, u switchboard.UserID, after uint64) ([]thread.Entry, error)
+	Heads(ctx context.Context, u switchboard.UserID) ([]thread.Entry, error)
+	Since(ctx context.Context, u switchboard.UserID, after uint64) ([]thread.Entry, error)
+	LoadIndex(ctx context.Context, u switchboard.UserID) (base string, list, recent []byte, err error)
+	SaveIndex(ctx context.Context, u switchboard.UserID, list []byte) (base string, err error)
+	SaveRecent(ctx context.Context, u switchboard.UserID, base string, recent []byte) error
 	At(ctx context.Context, u switchboard.UserID, seq uint64) (thread.Entry, bool, error)
 	Replay(u switchboard.UserID, threads []switchboard.ThreadID, after, upTo uint64) func(context.Context) (thread.Entry, bool, error)
 	Snapshot(ctx context.Context, u switchboard.UserID, r switchboard.RunID) ([][]byte, error)
@@ -95,6 +99,7 @@ func (b *Broadcaster) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, t := range b.tails {
 		wg.Go(func() { t.run(ctx) })
+		wg.Go(func() { t.save(ctx) })
 	}
 	wg.Wait()
 	return nil

@@ -24,6 +24,8 @@ type tail struct {
 	users   map[switchboard.UserID]*audience
 	idle    *simplelru.LRU[switchboard.UserID, *audience] // without devices, kept for their index
 	watches map[switchboard.ThreadID]map[*func(thread.Entry)]struct{}
+
+	unstored map[*audience]struct{} // whose lists have moved since they were stored
 }
 
 // audience is what the tail knows of a user who is here.
@@ -34,6 +36,7 @@ type audience struct {
 	uses    int           // devices and readers of the index
 	loaded  chan struct{} // closed when index or err is set
 	err     error
+	stored  stored
 
 	listen sync.Mutex // guards what follows; taken before the tail's mu
 	ears   int        // devices that want deltas
@@ -71,6 +74,7 @@ func newTail(b *Broadcaster, f Feed) *tail {
 	t := &tail{
 		b: b, feed: f, pos: f.Position(), moved: make(chan struct{}),
 		users: map[switchboard.UserID]*audience{}, watches: map[switchboard.ThreadID]map[*func(thread.Entry)]struct{}{},
+		unstored: map[*audience]struct{}{},
 	}
 	t.idle, _ = simplelru.NewLRU(idleUsers, func(u switchboard.UserID, a *audience) {
 		if a.uses == 0 {
@@ -130,6 +134,7 @@ func (t *tail) entry(e thread.Entry) {
 	}
 	if a := t.users[e.User]; a != nil && a.index != nil {
 		a.index.Apply(e)
+		t.note(a)
 		if len(a.devices) > 0 {
 			it := t.item(e)
 			for o := range a.devices {
@@ -202,18 +207,19 @@ func (t *tail) load(ctx context.Context, a *audience) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadWait)
 	defer cancel()
 	defer close(a.loaded)
-	heads, err := t.b.cfg.Journal.Heads(ctx, a.user, 0)
+	index, err := t.read(ctx, a)
 	if err == nil {
-		index := thread.NewIndex(heads)
 		last, _ := index.Last()
 		t.mu.Lock()
 		a.index = index
 		t.mu.Unlock()
-		heads, err = t.b.cfg.Journal.Heads(ctx, a.user, last)
+		var news []thread.Entry
+		news, err = t.b.cfg.Journal.Since(ctx, a.user, last)
 		t.mu.Lock()
-		for _, e := range heads {
+		for _, e := range news {
 			index.Apply(e)
 		}
+		t.note(a)
 		last, _ = index.Last()
 		t.mu.Unlock()
 		if err == nil {

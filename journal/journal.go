@@ -94,6 +94,9 @@ func (j *Journal) open(ctx context.Context) (err error) {
 	if j.epoch, err = j.fixed(ctx, "epoch", strings.ToLower(rand.Text()[:8])); err != nil {
 		return err
 	}
+	if err := j.openIndexes(ctx); err != nil {
+		return fmt.Errorf("indexes: %w", err)
+	}
 	for s := range j.shards {
 		if err := j.openShard(ctx, s); err != nil {
 			return fmt.Errorf("shard %d: %w", s, err)
@@ -127,7 +130,7 @@ func (j *Journal) openShard(ctx context.Context, s int) error {
 		RePublish: &jetstream.RePublish{Source: shardSubject(s), Destination: liveSubject(s)},
 	}
 	stream, err := j.js.Stream(ctx, want.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
+	if isMissing(err) {
 		stream, err = j.js.CreateOrUpdateStream(ctx, want)
 	}
 	if err != nil {
@@ -178,3 +181,5 @@ func (j *Journal) Close() {
 		}
 	}
 }
+
+func isMissing(err error) bool { return errors.Is(err, jetstream.ErrStreamNotFound) }

@@ -40,13 +40,17 @@ const batchBytes = 4 << 20
 // get asks the engine, gives each answer to fn, and returns how many more the engine had when it was asked. An answer
 // that does not come whole is an error: the engine counts in each answer what is still to come.
 func (j *Journal) get(ctx context.Context, shard int, r getRequest, fn func(*nats.Msg) error) (more bool, err error) {
+	return j.getFrom(ctx, streamName(shard), r, fn)
+}
+
+func (j *Journal) getFrom(ctx context.Context, stream string, r getRequest, fn func(*nats.Msg) error) (more bool, err error) {
 	b, err := json.Marshal(r)
 	if err != nil {
 		return false, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()
-	subject := "$JS.API.DIRECT.GET." + streamName(shard)
+	subject := "$JS.API.DIRECT.GET." + stream
 	if r.Batch == 0 && len(r.MultiLast) == 0 {
 		m, err := j.write.RequestWithContext(ctx, subject, b)
 		if err != nil || m.Header.Get("Status") != "" {
@@ -282,9 +286,36 @@ func (j *Journal) Page(ctx context.Context, u switchboard.UserID, t switchboard.
 	return out, nil
 }
 
-// Heads returns the newest entry of each thread of the user that has entries after a sequence, oldest first. Its
-// events may lack everything but the thread: the header tells.
-func (j *Journal) Heads(ctx context.Context, u switchboard.UserID, after uint64) ([]thread.Entry, error) {
+// Since returns the user's entries after a sequence, in order. It looks first how far they go: a user who has been away
+// costs nothing. Errors: Unavailable, ErrDamaged.
+func (j *Journal) Since(ctx context.Context, u switchboard.UserID, after uint64) ([]thread.Entry, error) {
+	s := j.Shard(u)
+	subject, err := userSubject(s, u)
+	if err != nil {
+		return nil, err
+	}
+	var newest uint64
+	_, err = j.get(ctx, s, getRequest{Last: subject}, func(m *nats.Msg) error {
+		e, err := entryOf(m, m.Header.Get("Nats-Subject"))
+		newest = e.Seq
+		return err
+	})
+	if err != nil {
+		return nil, readError(err)
+	}
+	if newest <= after {
+		return nil, nil
+	}
+	es, err := j.readAll(ctx, s, subject, after+1, newest)
+	if err != nil {
+		return nil, readError(err)
+	}
+	return es, nil
+}
+
+// Heads returns the newest entry of each thread of the user, oldest first. Its events may lack everything but the
+// thread: the header tells.
+func (j *Journal) Heads(ctx context.Context, u switchboard.UserID) ([]thread.Entry, error) {
 	s := j.Shard(u)
 	subject, err := userSubject(s, u)
 	if err != nil {
@@ -298,11 +329,11 @@ func (j *Journal) Heads(ctx context.Context, u switchboard.UserID, after uint64)
 		}
 		return err
 	}
-	_, err = j.get(ctx, s, getRequest{MultiLast: []string{subject}, Seq: after + 1}, func(m *nats.Msg) error {
+	_, err = j.get(ctx, s, getRequest{MultiLast: []string{subject}}, func(m *nats.Msg) error {
 		return add(m, m.Header.Get("Nats-Subject"))
 	})
 	if errors.Is(err, errTooMany) {
-		err = j.manyHeads(ctx, s, subject, after, add)
+		err = j.manyHeads(ctx, s, subject, add)
 	}
 	if err != nil {
 		return nil, readError(err)
@@ -320,16 +351,13 @@ const headsBatch = 1000
 
 // manyHeads reads the heads of more subjects than multi_last answers, by a consumer that gives their headers only. (Not
 // an ordered one: each of its fetches is a new consumer, and from the second on it gives every entry.)
-func (j *Journal) manyHeads(ctx context.Context, shard int, subject string, after uint64, add func(*nats.Msg, string) error) error {
+func (j *Journal) manyHeads(ctx context.Context, shard int, subject string, add func(*nats.Msg, string) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*readWait)
 	defer cancel()
 	stream := streamName(shard)
 	cfg := jetstream.ConsumerConfig{
 		FilterSubject: subject, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, HeadersOnly: true,
 		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: 4 * readWait,
-	}
-	if after > 0 {
-		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, after+1
 	}
 	c, err := j.js.CreateConsumer(ctx, stream, cfg)
 	if err != nil {

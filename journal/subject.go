@@ -17,6 +17,7 @@ import (
 //	live.<shard>.<…>                  the same, as it is stored
 //	delta.<user>.<thread>             previews               (not stored)
 //	snap.<user>.<thread>.<n>          asks the holder of a run for its open text
+//	index.<user>.<part>               the list of a user's threads, now and then
 
 var errID = errors.New("not an id of ours")
 
@@ -100,4 +101,18 @@ func snapshotSubject(u switchboard.UserID, r switchboard.RunID) (string, error) 
 		return "", errID
 	}
 	return "snap." + string(u) + "." + string(r), nil
+}
+
+// indexStream keeps the lists of threads.
+const (
+	indexStream   = "INDEXES"
+	indexSubjects = "index.*.*"
+)
+
+// indexSubject returns the subject of a part of a user's list; "*" is all of them.
+func indexSubject(u switchboard.UserID, part string) (string, error) {
+	if _, err := switchboard.ParseUserID(string(u)); err != nil {
+		return "", errID
+	}
+	return "index." + string(u) + "." + part, nil
 }

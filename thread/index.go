@@ -8,7 +8,7 @@ import (
 	"github.com/netra-systems/switchboard"
 )
 
-// Row is what the list of a user's threads knows of one.
+// Row is what the list of a user's threads knows of one. It is never changed.
 type Row struct {
 	Summary switchboard.ThreadSummary
 	Seq     uint64 // of the thread's newest entry
@@ -37,34 +37,41 @@ func NewIndex(heads []Entry) *Index {
 
 // Apply folds an entry of the user; one that is known already changes nothing.
 func (x *Index) Apply(e Entry) {
-	t := e.Event.ThreadID
-	r := x.rows[t]
-	if r == nil {
-		r = &Row{}
-		x.rows[t] = r
-	} else {
-		if e.Header.N <= r.N {
+	x.Put(&Row{
+		Summary: e.Header.Summary, Seq: e.Seq, N: e.Header.N, Chain: e.Header.Chain, Attempt: e.Header.Attempt,
+		Deleted: e.Header.Summary.Created.IsZero(),
+	})
+}
+
+// Put takes the row of a thread, unless a newer one is known.
+func (x *Index) Put(r *Row) {
+	t := r.Summary.ThreadID
+	if old := x.rows[t]; old != nil {
+		if r.N <= old.N {
 			return
 		}
-		i := x.above(r.Seq - 1)
+		i := x.above(old.Seq - 1)
 		x.order = slices.Delete(x.order, i, i+1)
-		if r.Summary.ActiveRun != "" {
+		if old.Summary.ActiveRun != "" {
 			x.busy--
 		}
 	}
-	*r = Row{
-		Summary: e.Header.Summary, Seq: e.Seq, N: e.Header.N, Chain: e.Header.Chain, Attempt: e.Header.Attempt,
-		Deleted: e.Header.Summary.Created.IsZero(),
-	}
+	x.rows[t] = r
 	if r.Summary.ActiveRun != "" {
 		x.busy++
 	}
-	if n := len(x.order); n == 0 || x.order[n-1].Seq < e.Seq {
+	if n := len(x.order); n == 0 || x.order[n-1].Seq < r.Seq {
 		x.order = append(x.order, r)
 	} else {
-		x.order = slices.Insert(x.order, x.above(e.Seq), r)
+		x.order = slices.Insert(x.order, x.above(r.Seq), r)
 	}
 }
+
+// Len returns how many threads the user has or had.
+func (x *Index) Len() int { return len(x.order) }
+
+// Rows returns the rows of threads that have entries after a sequence, in the order of activity.
+func (x *Index) Rows(after uint64) []*Row { return slices.Clone(x.order[x.above(after):]) }
 
 // above returns the place of the first row with a sequence above seq.
 func (x *Index) above(seq uint64) int {

@@ -35,7 +35,10 @@ func costRow(b *testing.B, metric, mechanism string, times int, fn, baseline fun
 }
 
 // source is a Feed that gives what it is told, and the part of a log that a device at its end needs: none.
-type source struct{ in chan happening }
+type source struct {
+	delivery.Journal // what is not asked for
+	in               chan happening
+}
 
 type happening struct {
 	entry *thread.Entry
@@ -56,7 +59,7 @@ func (s *source) Position() uint64                                     { return 
 func (s *source) Listen(switchboard.UserID) (ignore func(), err error) { return func() {}, nil }
 func (s *source) Close()                                               {}
 
-func (s *source) Heads(context.Context, switchboard.UserID, uint64) ([]thread.Entry, error) {
+func (s *source) Heads(context.Context, switchboard.UserID) ([]thread.Entry, error) {
 	return nil, nil
 }
 
@@ -66,6 +69,14 @@ func (s *source) At(context.Context, switchboard.UserID, uint64) (thread.Entry, 
 
 func (s *source) Replay(switchboard.UserID, []switchboard.ThreadID, uint64, uint64) func(context.Context) (thread.Entry, bool, error) {
 	return func(context.Context) (thread.Entry, bool, error) { return thread.Entry{}, false, nil }
+}
+
+func (s *source) Since(context.Context, switchboard.UserID, uint64) ([]thread.Entry, error) {
+	return nil, nil
+}
+
+func (s *source) LoadIndex(context.Context, switchboard.UserID) (base string, list, recent []byte, err error) {
+	return "", nil, nil, nil
 }
 
 func (s *source) Snapshot(context.Context, switchboard.UserID, switchboard.RunID) ([][]byte, error) {

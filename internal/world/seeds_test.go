@@ -402,7 +402,7 @@ func (s *schedule) judge(ctx context.Context, ds []*world.Device) (events int) {
 }
 
 func (s *schedule) read(ctx context.Context, j *journal.Journal, u switchboard.UserID) []thread.Entry {
-	heads, err := j.Heads(ctx, u, 0)
+	heads, err := j.Heads(ctx, u)
 	if err != nil {
 		s.bad = append(s.bad, err.Error())
 	}

@@ -30,6 +30,7 @@ func Test(t *testing.T, open func(t *testing.T) *journal.Journal) {
 		{"Snapshot", snapshot},
 		{"Heads", heads},
 		{"ManyHeads", manyHeads},
+		{"Index", index},
 		{"Replay", replay},
 		{"Page", page},
 		{"Erase", erase},
@@ -278,7 +279,7 @@ func snapshot(t *testing.T, j *journal.Journal) {
 }
 
 func heads(t *testing.T, j *journal.Journal) {
-	if hs, err := j.Heads(t.Context(), alice, 0); err != nil || len(hs) != 0 {
+	if hs, err := j.Heads(t.Context(), alice); err != nil || len(hs) != 0 {
 		t.Fatalf("of nothing: %v %v", hs, err)
 	}
 	a, b := newLine(t, j, alice, "a"), newLine(t, j, alice, "b")
@@ -287,15 +288,17 @@ func heads(t *testing.T, j *journal.Journal) {
 	b.say(false, "y")
 	a.say(false, "x")
 	newLine(t, j, bob, "c").say(true, "bob")
-	hs, err := j.Heads(t.Context(), alice, 0)
+	hs, err := j.Heads(t.Context(), alice)
 	if err != nil || len(hs) != 2 || hs[0].Seq != b.st.Seq || hs[1].Seq != a.st.Seq {
 		t.Fatalf("%v %v", hs, err)
 	}
 	if hs[1].Header.Summary != a.st.Summary {
 		t.Fatalf("summary %+v, want %+v", hs[1].Header.Summary, a.st.Summary)
 	}
-	if hs, err = j.Heads(t.Context(), alice, b.st.Seq); err != nil || len(hs) != 1 {
-		t.Fatalf("after a sequence: %v %v", hs, err)
+	for after, want := range map[uint64]int{0: 4, b.st.Seq: 1, a.st.Seq: 0, a.st.Seq + 5: 0} {
+		if es, err := j.Since(t.Context(), alice, after); err != nil || len(es) != want {
+			t.Fatalf("after %d: %d entries, not %d, %v", after, len(es), want, err)
+		}
 	}
 }
 
@@ -305,7 +308,7 @@ func manyHeads(t *testing.T, j *journal.Journal) {
 	for i := range threads {
 		newLine(t, j, alice, fmt.Sprint("t", i)).say(true, "x")
 	}
-	hs, err := j.Heads(t.Context(), alice, 0)
+	hs, err := j.Heads(t.Context(), alice)
 	if err != nil || len(hs) != threads {
 		t.Fatalf("%d heads, %v", len(hs), err)
 	}
@@ -427,7 +430,7 @@ func isolation(t *testing.T, j *journal.Journal) {
 		if _, err := j.Append(t.Context(), alice, d, thread.Position{}); switchboard.CodeOf(err) != switchboard.Invalid {
 			t.Fatalf("append to %q: %v", id, err)
 		}
-		if _, err := j.Heads(t.Context(), switchboard.UserID(id), 0); err == nil {
+		if _, err := j.Heads(t.Context(), switchboard.UserID(id)); err == nil {
 			t.Fatalf("heads of %q", id)
 		}
 	}
