@@ -109,6 +109,7 @@ func (j *Journal) LoadIndex(ctx context.Context, u switchboard.UserID) (base str
 	if err != nil {
 		return "", nil, nil, readError(err)
 	}
+	list = make([]byte, 0, first.Chunks*indexChunk)
 	for i := range first.Chunks {
 		list = append(list, chunks[i+1]...)
 	}

@@ -26,10 +26,19 @@ type visitor struct {
 
 // BenchmarkManyThreads measures the first page of list_threads and an empty resume of a user with ten thousand threads,
 // against a user with one. Cold is the first request after a start of the server in a process that ran before: the files
-// may be in the system's cache.
+// may be in the system's cache. The very first request of all, when no list has been stored yet, is a row of its own.
 func BenchmarkManyThreads(b *testing.B) {
 	f := fill(b, has{manyThreads, 1}, has{1, 1})
 	many, one := &visitor{token: f.tokens[0]}, &visitor{token: f.tokens[1]}
+	var never, neverOne samples
+	s := serve(b, f.dir, instant)
+	never.add(many.list(b, s))
+	neverOne.add(one.list(b, s))
+	s.stop()
+	record(b, "list-never", row{
+		mechanism: fmt.Sprintf("list_threads, the first time of all: user with %d threads / with 1", manyThreads), unit: "s",
+		figure: never.at(1), baseline: neverOne.at(1),
+	})
 	for b.Loop() {
 		for i := range coldStarts {
 			both := []*visitor{many, one}
