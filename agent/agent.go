@@ -59,6 +59,9 @@ type Config struct {
 	// Watch calls fn soon after something is added to a thread: a signal that may be late or never come.
 	Watch func(u switchboard.UserID, t switchboard.ThreadID, fn func(thread.Entry)) (end func())
 
+	// Held returns how many runs of a user workers hold on all nodes, but in one thread. It may be a moment behind.
+	Held func(ctx context.Context, u switchboard.UserID, but switchboard.ThreadID) (int, error)
+
 	Shards   int
 	Slots    int           // runs per shard at once. 0: 64
 	AckWait  time.Duration // a wake-up without a heartbeat for so long goes to another worker
@@ -70,9 +73,21 @@ type Config struct {
 	Registry prometheus.Registerer
 	Logger   *slog.Logger
 
+	// Break leaves rules of the algorithm out: tests see that the faults which they prevent are caught.
+	Break Rule
 	// Point, if set, is called at each step boundary: tests freeze workers there, and end them with an error.
 	Point func(context.Context, Point) error
 }
+
+// Rule is a set of rules of the algorithm; see ARCHITECTURE.md, Running.
+type Rule int
+
+// The rules that may be broken.
+const (
+	RuleDuty  Rule = 1 << iota // only the holder of the duty wake-up advances a thread
+	RuleClaim                  // a holder stops that finds a claim by a later delivery
+	RuleFence                  // a holder stops that finds a newer claim than its own
+)
 
 // Point is a step boundary of a worker: delivered, folded, append, chunk, answered, before-tool, after-tool, ack,
 // heartbeat.

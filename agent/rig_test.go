@@ -57,6 +57,7 @@ func withRig(t *testing.T, m model.Model, change func(*Config), test func(ctx co
 		g := &rig{t: t, j: j, st: thread.NewState(alice, switchboard.NewThreadID(alice, "home")), cfg: Config{
 			Wakeups: j, Log: j, Previews: j, Shards: j.Shards(), AckWait: j.AckWait(), Limits: switchboard.DefaultLimits(), Tools: tools, Worker: "w",
 			Watch:  func(switchboard.UserID, switchboard.ThreadID, func(thread.Entry)) func() { return func() {} }, // a signal that never comes
+			Held:   func(context.Context, switchboard.UserID, switchboard.ThreadID) (int, error) { return 0, nil },
 			Agents: []Agent{{Name: "assistant", Model: m, Tools: []string{"calculator", "clock"}}}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		}}
 		if change != nil {

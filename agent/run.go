@@ -119,7 +119,7 @@ func (x *execution) heldLocked() (bool, error) {
 	switch {
 	case r == nil || r.Phase != thread.Active:
 		return false, nil
-	case r.Claim != x.t.claim:
+	case r.Claim != x.t.claim && x.t.r.cfg.Break&RuleFence == 0:
 		return false, errLost
 	}
 	return true, nil

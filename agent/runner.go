@@ -149,11 +149,16 @@ func (t *task) guarded(ctx context.Context) (err error) {
 	return t.advance(ctx)
 }
 
-// enter counts a run of a user; false if the user has as many as allowed on this node.
-func (r *Runner) enter(u switchboard.UserID) bool {
+// enter counts a run of a user; false if the user has as many as allowed, on this node or, as far as it is known here,
+// on all.
+func (r *Runner) enter(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID) bool {
+	limit := r.cfg.Limits.ActiveRunsPerUser
+	if held, err := r.cfg.Held(ctx, u, t); err == nil && held >= limit {
+		return false
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.active[u] >= r.cfg.Limits.ActiveRunsPerUser {
+	if r.active[u] >= limit {
 		return false
 	}
 	r.active[u]++

@@ -179,15 +179,15 @@ func (t *task) once(ctx context.Context) (done bool, err error) {
 	case what == thread.Nothing && call != nil:
 		defer t.mu.Unlock()
 		return t.await(ctx, run, expires, call)
-	case what == thread.Nothing, st.Duty != t.w.Seq():
+	case what == thread.Nothing, !t.onDuty(what, run):
 		t.mu.Unlock()
 		return true, t.ack(ctx)
-	case st.Claimed > t.w.Delivery(), st.Claimed == t.w.Delivery() && t.claim == 0:
+	case t.late():
 		t.mu.Unlock()
 		return false, errLost
 	}
 	t.mu.Unlock()
-	if !t.r.enter(st.User) {
+	if !t.r.enter(ctx, st.User, st.Thread) {
 		return true, t.w.Nak(1000 + rand.Int64N(500))
 	}
 	defer t.r.leave(st.User)
@@ -196,6 +196,23 @@ func (t *task) once(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	return false, t.run(ctx, run)
+}
+
+// onDuty reports whether this wake-up answers for the thread. Called with mu held.
+func (t *task) onDuty(what thread.Action, run *thread.Run) bool {
+	if t.r.cfg.Break&RuleDuty != 0 { // naively: a thread that was claimed under another wake-up is left to that
+		return what != thread.TakeOver || run.Wake == t.w.Seq()
+	}
+	return t.st.Duty == t.w.Seq()
+}
+
+// late reports whether a later delivery of this wake-up has made a claim, or this one in another life. Called with mu
+// held.
+func (t *task) late() bool {
+	if t.r.cfg.Break&RuleClaim != 0 {
+		return false
+	}
+	return t.st.Claimed > t.w.Delivery() || t.st.Claimed == t.w.Delivery() && t.claim == 0
 }
 
 func (t *task) ack(ctx context.Context) error {

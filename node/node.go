@@ -44,9 +44,10 @@ type Config struct {
 	Registry  *prometheus.Registry
 	Log       *slog.Logger
 
-	// Lose and Point inject faults in tests: lost live signals, and step boundaries of the runner.
+	// Lose, Point and Break inject faults in tests: lost live signals, step boundaries of the runner, rules left out.
 	Lose  func(shard, n int) bool
 	Point func(context.Context, agent.Point) error
+	Break agent.Rule
 }
 
 // Node is an assembled Switchboard.
@@ -127,9 +128,9 @@ func (n *Node) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	if n.runner, err = agent.New(agent.Config{
-		Wakeups: j, Log: j, Previews: j, Watch: n.delivery.Watch,
+		Wakeups: j, Log: j, Previews: j, Watch: n.delivery.Watch, Held: n.held,
 		Shards: j.Shards(), Slots: cfg.Slots, AckWait: j.AckWait(), Approval: cfg.Approval, Limits: cfg.Limits,
-		Agents: cfg.Agents, Tools: n.tools, Worker: cfg.Name, Registry: cfg.Registry, Logger: n.log, Point: cfg.Point,
+		Agents: cfg.Agents, Tools: n.tools, Worker: cfg.Name, Registry: cfg.Registry, Logger: n.log, Point: cfg.Point, Break: cfg.Break,
 	}); err != nil {
 		return err
 	}
@@ -137,6 +138,15 @@ func (n *Node) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	return n.delivery.Start(ctx)
+}
+
+// held counts the runs of a user that workers hold, but in one thread.
+func (n *Node) held(ctx context.Context, u switchboard.UserID, but switchboard.ThreadID) (held int, err error) {
+	err = n.delivery.Index(ctx, u, func(x *thread.Index) error {
+		held = x.HeldBeside(but)
+		return nil
+	})
+	return held, err
 }
 
 // follow opens the feed of a shard.

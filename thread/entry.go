@@ -26,6 +26,7 @@ type Header struct {
 	Worker   string                    `json:"w,omitempty"`
 	Wake     uint64                    `json:"k,omitzero"` // sequence of the wake-up under which a claim was made
 	Attempt  int                       `json:"t,omitzero"` // of the run that holds the thread, after this event
+	Held     bool                      `json:"h,omitzero"` // by a worker: it does not wait for a person
 	Delivery uint64                    `json:"d,omitzero"` // delivery count of that wake-up
 	Usage    switchboard.Usage         `json:"u,omitzero"` // of the model step that the event records
 	Chain    string                    `json:"c"`          // hash of the previous chain value and the event

@@ -14,7 +14,8 @@ type Row struct {
 	Seq     uint64 // of the thread's newest entry
 	N       uint64
 	Chain   string
-	Attempt int // of the active run
+	Attempt int  // of the active run
+	Held    bool // by a worker
 	Deleted bool
 }
 
@@ -24,6 +25,7 @@ type Index struct {
 	rows  map[switchboard.ThreadID]*Row
 	order []*Row // by Seq, ascending
 	busy  int    // threads with a run that is active or waits
+	held  int    // threads with a run that a worker holds
 }
 
 // NewIndex returns the index of a user whose threads end with these entries, in order.
@@ -38,7 +40,7 @@ func NewIndex(heads []Entry) *Index {
 // Apply folds an entry of the user; one that is known already changes nothing.
 func (x *Index) Apply(e Entry) {
 	x.Put(&Row{
-		Summary: e.Header.Summary, Seq: e.Seq, N: e.Header.N, Chain: e.Header.Chain, Attempt: e.Header.Attempt,
+		Summary: e.Header.Summary, Seq: e.Seq, N: e.Header.N, Chain: e.Header.Chain, Attempt: e.Header.Attempt, Held: e.Header.Held,
 		Deleted: e.Header.Summary.Created.IsZero(),
 	})
 }
@@ -52,14 +54,10 @@ func (x *Index) Put(r *Row) {
 		}
 		i := x.above(old.Seq - 1)
 		x.order = slices.Delete(x.order, i, i+1)
-		if old.Summary.ActiveRun != "" {
-			x.busy--
-		}
+		x.count(old, -1)
 	}
 	x.rows[t] = r
-	if r.Summary.ActiveRun != "" {
-		x.busy++
-	}
+	x.count(r, 1)
 	if n := len(x.order); n == 0 || x.order[n-1].Seq < r.Seq {
 		x.order = append(x.order, r)
 	} else {
@@ -106,6 +104,23 @@ func (x *Index) Active() map[switchboard.RunID]int {
 		}
 	}
 	return out
+}
+
+func (x *Index) count(r *Row, by int) {
+	if r.Summary.ActiveRun != "" {
+		x.busy += by
+	}
+	if r.Held {
+		x.held += by
+	}
+}
+
+// HeldBeside returns in how many threads but t a worker holds a run.
+func (x *Index) HeldBeside(t switchboard.ThreadID) int {
+	if r := x.rows[t]; r != nil && r.Held {
+		return x.held - 1
+	}
+	return x.held
 }
 
 // Busy returns in how many threads a run is active or waits.

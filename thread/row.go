@@ -11,6 +11,11 @@ import (
 // rowsVersion begins every encoding of rows: another one is not read.
 const rowsVersion = 1
 
+const (
+	rowDeleted = 1 << iota
+	rowHeld
+)
+
 // errRows says that bytes are not rows, or rows of another version.
 var errRows = errors.New("not rows")
 
@@ -23,11 +28,14 @@ func EncodeRows(rows []*Row) []byte {
 		out = append(out, s...)
 	}
 	for _, r := range rows {
-		deleted := uint64(0)
+		flags := uint64(0)
 		if r.Deleted {
-			deleted = 1
+			flags |= rowDeleted
 		}
-		for _, v := range []uint64{r.Seq, r.N, uint64(r.Attempt), deleted, millis(r.Summary.Created), millis(r.Summary.Updated)} {
+		if r.Held {
+			flags |= rowHeld
+		}
+		for _, v := range []uint64{r.Seq, r.N, uint64(r.Attempt), flags, millis(r.Summary.Created), millis(r.Summary.Updated)} {
 			out = binary.AppendUvarint(out, v)
 		}
 		for _, s := range []string{string(r.Summary.ThreadID), r.Chain, r.Summary.Title, r.Summary.LastText, string(r.Summary.ActiveRun)} {
@@ -45,7 +53,9 @@ func DecodeRows(b []byte) ([]*Row, error) {
 	d := rowReader{s: string(b[1:])} // texts are parts of it: no copies
 	var out []*Row
 	for len(d.s) > 0 && !d.bad {
-		r := &Row{Seq: d.number(), N: d.number(), Attempt: int(d.number()), Deleted: d.number() == 1}
+		r := &Row{Seq: d.number(), N: d.number(), Attempt: int(d.number())}
+		flags := d.number()
+		r.Deleted, r.Held = flags&rowDeleted != 0, flags&rowHeld != 0
 		r.Summary.Created, r.Summary.Updated = instant(d.number()), instant(d.number())
 		r.Summary.ThreadID, r.Chain = switchboard.ThreadID(d.text()), d.text()
 		r.Summary.Title, r.Summary.LastText, r.Summary.ActiveRun = d.text(), d.text(), switchboard.RunID(d.text())

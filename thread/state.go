@@ -33,6 +33,7 @@ type Run struct {
 	Waited  time.Duration // for persons, in all
 	Worker  string        // of the newest claim
 	Claim   uint64        // sequence of the newest claim
+	Wake    uint64        // wake-up under which it was made
 	Stop    switchboard.StopReason
 	Step    Step              // the newest
 	Calls   int               // of all steps
@@ -401,7 +402,7 @@ func (r *Run) claim(e Entry, attempt int) {
 	if r.Phase == Suspended {
 		r.Waited += e.Event.Time.Sub(r.Paused)
 	}
-	r.Phase, r.Attempt, r.Worker, r.Claim = Active, attempt, e.Header.Worker, e.Seq
+	r.Phase, r.Attempt, r.Worker, r.Claim, r.Wake = Active, attempt, e.Header.Worker, e.Seq, e.Header.Wake
 }
 
 // suspend lets the run wait if all that is left of its step waits for a person.
@@ -454,12 +455,12 @@ func (s *State) summarize(e Entry) {
 func (s *State) Preview(d *Draft) {
 	c := s.clone()
 	c.Apply(Entry{User: s.User, Event: d.Event, Header: d.Header})
-	d.Header.Summary, d.Header.Attempt, d.Header.Window = c.Summary, 0, s.Window
+	d.Header.Summary, d.Header.Attempt, d.Header.Held, d.Header.Window = c.Summary, 0, false, s.Window
 	if d.Event.Type.ByPerson() {
 		d.Header.In = c.In
 	}
 	if r := c.Busy(); r != nil {
-		d.Header.Attempt = r.Attempt
+		d.Header.Attempt, d.Header.Held = r.Attempt, r.Phase == Active
 	}
 }
 

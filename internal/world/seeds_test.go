@@ -29,6 +29,7 @@ import (
 var (
 	seeds     = flag.Int("seeds", 6, "how many random schedules to run")
 	firstSeed = flag.Int("first-seed", 1, "the first of them")
+	broken    = flag.Int("break", 0, "rules of the algorithm that are left out, an agent.Rule: seeds must fail")
 )
 
 // planner is a model that decides by what it is asked: one to three steps, the earlier ones with tools, text in chunks.
@@ -232,7 +233,7 @@ func runSeed(t *testing.T, seed uint64) (*schedule, int) {
 		fx: &effects{n: map[switchboard.CallID]int{}}, sent: map[switchboard.UserID][]switchboard.Ack{},
 	}
 	s.w = world.New(t, world.Config{
-		Model: planner{}, Approval: time.Minute, Point: s.point,
+		Model: planner{}, Break: agent.Rule(*broken), Approval: time.Minute, Point: s.point,
 		Lose:  func(int, int, int) bool { return s.chance(0.1) },
 		Tools: []tool.Tool{effect{"twice", s.fx}, effect{"once", s.fx}, effect{"ask", s.fx}},
 	})

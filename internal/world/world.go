@@ -36,6 +36,7 @@ type Config struct {
 	Limits   switchboard.Limits
 	Lose     func(node, shard, n int) bool
 	Point    func(ctx context.Context, node int, p agent.Point) error
+	Break    agent.Rule
 	Approval time.Duration
 	Log      io.Writer
 }
@@ -109,6 +110,7 @@ func (w *World) Start() *Node {
 		Log:   slog.New(slog.NewTextHandler(w.cfg.Log, nil)).With("node", number),
 		Tools: func(n *node.Node) []tool.Tool { return append(n.BuiltinTools(), w.cfg.Tools...) },
 	}
+	cfg.Break = w.cfg.Break
 	if w.cfg.Lose != nil {
 		cfg.Lose = func(shard, n int) bool { return w.cfg.Lose(number, shard, n) }
 	}
