@@ -156,3 +156,61 @@ func TestLostWakeup(t *testing.T) {
 		})
 	}
 }
+
+// TestLateHolder: A takes a wake-up and freezes before its claim, B is given the wake-up again and claims the run. A
+// wakes: it must leave the run to B, which lives. Without the claim rule it takes the run away from B.
+func TestLateHolder(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		broken   agent.Rule
+		attempts int
+	}{{"with the claim rule", 0, 1}, {"without it", agent.RuleClaim, 2}} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &stage{frozen: map[int]bool{0: true}, stops: map[string]chan struct{}{}, seen: map[string]chan struct{}{}}
+			m := &gated{}
+			in(t, world.Config{Shards: 1, Model: m, Point: s.point, Break: c.broken}, func(t *testing.T, ctx context.Context, w *world.World) {
+				m.gate = make(chan struct{})
+				a := w.Start()
+				d := connect(t, ctx, a, "alice")
+				first, err := d.Say(ctx, "", "one")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := d.AwaitEnd(ctx, first.RunID); err != nil {
+					t.Fatal(err)
+				}
+				frozen, wake := s.stop(0, "folded")
+				second, err := d.Say(ctx, first.ThreadID, "two")
+				if err != nil {
+					t.Fatal(err)
+				}
+				<-frozen
+				s.set(func() { s.takes = func(node int, _ agent.Point) bool { return node == 1 } })
+				w.Start()
+				time.Sleep(20 * time.Second)
+				s.set(func() {
+					if s.wrote != 1 {
+						t.Error("nobody took over")
+					}
+				})
+				wake()
+				time.Sleep(5 * time.Second)
+				close(m.gate)
+				if end, err := d.AwaitEnd(ctx, second.RunID); err != nil || end.Type != switchboard.AgentCompleted {
+					t.Errorf("%s, %v", end.Type, err)
+				}
+				attempts := 0
+				for _, e := range d.List() {
+					if e.RunID == second.RunID && (e.Type == switchboard.AgentStarted || e.Type == switchboard.AgentResumed) {
+						attempts++
+					}
+				}
+				if attempts != c.attempts {
+					t.Errorf("%d attempts, not %d", attempts, c.attempts)
+				}
+				check(t, d)
+				d.Disconnect()
+			})
+		})
+	}
+}
