@@ -7,11 +7,9 @@ package journal
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -81,17 +79,21 @@ func (j *Journal) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if j.meta, err = j.Records(ctx, "store"); err != nil {
+	if j.meta, err = j.Records(ctx, metaBucket); err != nil {
 		return err
 	}
-	shards, err := j.fixed(ctx, "shards", strconv.Itoa(j.cfg.Shards))
+	lost, err := j.forgotten(ctx)
+	if err != nil {
+		return err
+	}
+	shards, err := j.fixed(ctx, shardsKey, strconv.Itoa(j.cfg.Shards))
 	if err != nil {
 		return err
 	}
 	if j.shards, err = strconv.Atoi(shards); err != nil || j.shards < 1 {
 		return fmt.Errorf("%w: shards = %q", ErrDamaged, shards)
 	}
-	if j.epoch, err = j.fixed(ctx, "epoch", strings.ToLower(rand.Text()[:8])); err != nil {
+	if j.epoch, err = j.fixed(ctx, epochKey, randomEpoch()); err != nil {
 		return err
 	}
 	if err := j.openIndexes(ctx); err != nil {
@@ -107,8 +109,28 @@ func (j *Journal) open(ctx context.Context) (err error) {
 		}
 		j.wakers = append(j.wakers, c)
 	}
-	return nil
+	return j.audit(ctx, lost)
 }
+
+// forgotten reports whether there are shards, but nothing is known of them; then their number is what is there.
+func (j *Journal) forgotten(ctx context.Context) (bool, error) {
+	if _, _, err := j.meta.Get(ctx, shardsKey); switchboard.CodeOf(err) != switchboard.NotFound {
+		return false, err
+	}
+	names, there := j.js.StreamNames(ctx), 0
+	for name := range names.Name() {
+		if isShard(name) {
+			there++
+		}
+	}
+	if there > 0 {
+		j.cfg.Shards = there
+	}
+	return there > 0, names.Err()
+}
+
+// metaBucket holds what there is one of in a store.
+const metaBucket = "store"
 
 // fixed returns a value of the store, which the first start sets.
 func (j *Journal) fixed(ctx context.Context, key, first string) (string, error) {
@@ -163,12 +185,19 @@ func (j *Journal) Epoch() string { return j.epoch }
 // AckWait returns how long a wake-up may go without a heartbeat.
 func (j *Journal) AckWait() time.Duration { return j.cfg.AckWait }
 
-// Ready returns an error while the log cannot be reached.
+// Ready returns an error while the log cannot be reached, or is damaged and nobody has accepted that.
 func (j *Journal) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if _, err := j.js.AccountInfo(ctx); err != nil {
 		return switchboard.Wrap(switchboard.Unavailable, "the store does not answer", err)
+	}
+	lost, err := j.Damage(ctx)
+	if err != nil {
+		return err
+	}
+	if len(lost) > 0 {
+		return switchboard.Errorf(switchboard.Unavailable, "the store is damaged: %s (docs/RUNBOOK.md)", lost[0])
 	}
 	return nil
 }

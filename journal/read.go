@@ -93,11 +93,20 @@ func (j *Journal) getFrom(ctx context.Context, stream string, r getRequest, fn f
 	}
 }
 
-// entryOf reads a stored entry, as direct get and RePublish give it.
-func entryOf(m *nats.Msg, subject string) (thread.Entry, error) {
+// sequenceOf returns where a stored message lies.
+func sequenceOf(m *nats.Msg) (uint64, error) {
 	seq, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
 	if err != nil {
-		return thread.Entry{}, fmt.Errorf("%w: an entry without a sequence", ErrDamaged)
+		return 0, fmt.Errorf("%w: an entry without a sequence", ErrDamaged)
+	}
+	return seq, nil
+}
+
+// entryOf reads a stored entry, as direct get and RePublish give it.
+func entryOf(m *nats.Msg, subject string) (thread.Entry, error) {
+	seq, err := sequenceOf(m)
+	if err != nil {
+		return thread.Entry{}, err
 	}
 	u, t, err := parseSubject(subject)
 	if err != nil {

@@ -30,6 +30,8 @@ func shardOf(u switchboard.UserID, shards int) int {
 
 func streamName(shard int) string { return "EVENTS_" + strconv.Itoa(shard) }
 
+func isShard(stream string) bool { return strings.HasPrefix(stream, "EVENTS_") }
+
 func shardSubject(shard int) string { return "ev." + strconv.Itoa(shard) + ".>" }
 
 func wakeSubject(shard int) string { return "ev." + strconv.Itoa(shard) + ".*.*.in" }

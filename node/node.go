@@ -223,7 +223,7 @@ const drainWait = 3 * time.Second
 // Run runs the node until ctx ends, then stops it part by part, and closes it.
 func (n *Node) Run(ctx context.Context) error {
 	defer n.Close()
-	stop := make([]func(), 0, 3)
+	stop := make([]func(), 0, 4)
 	start := func(run func(context.Context) error) {
 		part, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		var wg sync.WaitGroup
@@ -234,18 +234,20 @@ func (n *Node) Run(ctx context.Context) error {
 		})
 		stop = append(stop, func() { cancel(); wg.Wait() })
 	}
+	start(n.journal.Keep)
 	start(n.delivery.Run)
 	start(n.auth.Run)
 	start(n.runner.Run)
 	<-ctx.Done()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWait)
 	defer cancel()
-	stop[2]() // work first: another node goes on at once, and the devices that are still here see it
+	stop[3]() // work first: another node goes on at once, and the devices that are still here see it
 	if err := n.transport.Drain(drain); err != nil {
 		n.log.Warn("some devices did not leave in time", "error", err)
 	}
+	stop[2]()
 	stop[1]()
-	stop[0]()
+	stop[0]() // the ledger last
 	return nil
 }
 

@@ -1,0 +1,267 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"crypto/rand"
+
+	"github.com/go-json-experiment/json"
+	"github.com/nats-io/nats.go"
+
+	"github.com/netra-systems/switchboard"
+)
+
+// The ledger says, beside the streams, how far each of them went: a store that comes back shorter, or as another one,
+// is found out when it is opened. Then the epoch changes, so that no cursor of before is believed, and the journal is
+// not ready until an operator has accepted the loss. The ledger is written when something has moved, every two seconds
+// and at the end: what was written later than that and is lost without a trace, the ledger does not show.
+
+// ledgerEvery is how far the ledger may lag.
+const ledgerEvery = 2 * time.Second
+
+const (
+	ledgerKey = "ledger"
+	damageKey = "damage"
+	epochKey  = "epoch"
+	shardsKey = "shards"
+)
+
+// end is where a stream ends.
+type end struct {
+	Last     uint64 `json:"last"`
+	Messages uint64 `json:"messages"`
+	Chain    string `json:"chain,omitzero"` // of the last entry, in a shard
+}
+
+type ledger map[string]end
+
+// damage is what was found, until it is accepted.
+type damage struct {
+	Found time.Time `json:"found"`
+	Texts []string  `json:"texts"`
+}
+
+func (j *Journal) endOf(ctx context.Context, stream string) (end, error) {
+	s, err := j.js.Stream(ctx, stream)
+	if err != nil {
+		return end{}, readError(err)
+	}
+	state := s.CachedInfo().State
+	return end{Last: state.LastSeq, Messages: state.Msgs}, nil
+}
+
+// ends reads where all streams end.
+func (j *Journal) ends(ctx context.Context) (ledger, error) {
+	now := ledger{}
+	for s := range j.shards {
+		e, err := j.endOf(ctx, streamName(s))
+		if err != nil {
+			return nil, err
+		}
+		if e.Chain, err = j.chainAt(ctx, s, e.Last); err != nil {
+			return nil, err
+		}
+		now[streamName(s)] = e
+	}
+	names := j.js.StreamNames(ctx)
+	for name := range names.Name() {
+		if strings.HasPrefix(name, "KV_") && name != "KV_"+metaBucket {
+			e, err := j.endOf(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			now[name] = e
+		}
+	}
+	return now, names.Err()
+}
+
+// chainAt returns the chain value of the entry at a sequence, "" if there is none.
+func (j *Journal) chainAt(ctx context.Context, shard int, seq uint64) (value string, err error) {
+	if seq == 0 {
+		return "", nil
+	}
+	_, err = j.get(ctx, shard, getRequest{Seq: seq}, func(m *nats.Msg) error {
+		e, err := entryOf(m, m.Header.Get("Nats-Subject"))
+		value = e.Header.Chain
+		return err
+	})
+	if err != nil && !errors.Is(err, ErrDamaged) {
+		return "", readError(err)
+	}
+	return value, nil
+}
+
+// Keep writes the ledger until ctx ends, and then once more.
+func (j *Journal) Keep(ctx context.Context) error {
+	tick := time.NewTicker(ledgerEvery)
+	defer tick.Stop()
+	var kept ledger
+	for {
+		select {
+		case <-tick.C:
+			kept, _ = j.keep(ctx, kept) // the next round tries again; Ready tells whether the store answers
+		case <-ctx.Done():
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readWait)
+			defer cancel()
+			_, err := j.keep(ctx, kept)
+			return err
+		}
+	}
+}
+
+// keep writes the ledger if it has moved.
+func (j *Journal) keep(ctx context.Context, kept ledger) (ledger, error) {
+	now, err := j.ends(ctx)
+	if err != nil || maps.Equal(now, kept) {
+		return kept, err
+	}
+	return now, j.meta.put(ctx, ledgerKey, now)
+}
+
+// put stores a value as JSON, whatever was there: the last writer wins.
+func (r *Records) put(ctx context.Context, key string, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, revision, err := r.Get(ctx, key)
+	switch switchboard.CodeOf(err) {
+	case switchboard.NotFound:
+		_, err = r.Create(ctx, key, b)
+	case "":
+		_, err = r.Update(ctx, key, b, revision)
+	}
+	if switchboard.CodeOf(err) == switchboard.Conflict {
+		return nil // another node has just written its own
+	}
+	return err
+}
+
+// load reads a value; false if there is none.
+func (r *Records) load(ctx context.Context, key string, v any) (bool, error) {
+	b, _, err := r.Get(ctx, key)
+	if switchboard.CodeOf(err) == switchboard.NotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return false, fmt.Errorf("%w: %s: %w", ErrDamaged, key, err)
+	}
+	return true, nil
+}
+
+// audit compares the streams with the ledger. What has come back shorter or as another makes a new epoch.
+func (j *Journal) audit(ctx context.Context, forgotten bool) error {
+	var r Report
+	if forgotten {
+		r.find("what the store knew of itself is missing")
+	}
+	var kept ledger
+	if _, err := j.meta.load(ctx, ledgerKey, &kept); err != nil {
+		return err
+	}
+	for s := range j.shards {
+		if err := j.auditShard(ctx, s, kept, &r); err != nil {
+			return err
+		}
+	}
+	for name, was := range kept {
+		if !strings.HasPrefix(name, "KV_") {
+			continue
+		}
+		now, err := j.endOf(ctx, name)
+		if err != nil && !isMissing(err) {
+			return err
+		}
+		if now.Last < was.Last {
+			r.find("%s: the records of changes %d to %d are missing", strings.TrimPrefix(name, "KV_"), now.Last+1, was.Last)
+		}
+	}
+	if len(r.Findings) == 0 {
+		return nil
+	}
+	return j.Damaged(ctx, r.Findings, true)
+}
+
+func (j *Journal) auditShard(ctx context.Context, shard int, kept ledger, r *Report) error {
+	was := kept[streamName(shard)]
+	now, err := j.endOf(ctx, streamName(shard))
+	if err != nil {
+		return err
+	}
+	if now.Last < was.Last {
+		r.find("shard %d ends at entry %d, and ended at %d", shard, now.Last, was.Last)
+		return nil
+	}
+	value, err := j.chainAt(ctx, shard, was.Last)
+	if err != nil {
+		return err
+	}
+	if value != "" && was.Chain != "" && value != was.Chain {
+		r.find("shard %d is not the one that was written: entry %d is another", shard, was.Last)
+		return nil
+	}
+	if now.Messages == was.Messages+now.Last-was.Last && (value != "" || was.Last == 0) {
+		return nil
+	}
+	return j.checkShard(ctx, shard, 0, r) // threads were erased, or entries are missing
+}
+
+// Damaged notes what was found, until Accept. The next epoch begins at once if the journal is being opened, else when
+// it is opened the next time.
+func (j *Journal) Damaged(ctx context.Context, texts []string, opening bool) error {
+	if err := j.meta.put(ctx, damageKey, damage{time.Now(), texts}); err != nil {
+		return err
+	}
+	if opening {
+		if err := j.newEpoch(ctx); err != nil {
+			return err
+		}
+		now, err := j.ends(ctx)
+		if err != nil {
+			return err
+		}
+		return j.meta.put(ctx, ledgerKey, now)
+	}
+	return nil
+}
+
+// newEpoch lets no cursor of before be believed.
+func (j *Journal) newEpoch(ctx context.Context) error {
+	_, revision, err := j.meta.Get(ctx, epochKey)
+	if err != nil {
+		return err
+	}
+	j.epoch = randomEpoch()
+	_, err = j.meta.Update(ctx, epochKey, []byte(j.epoch), revision)
+	return err
+}
+
+func randomEpoch() string { return strings.ToLower(rand.Text()[:8]) }
+
+// Damage returns what was found damaged and has not been accepted. Errors: Unavailable.
+func (j *Journal) Damage(ctx context.Context) ([]string, error) {
+	var d damage
+	_, err := j.meta.load(ctx, damageKey, &d)
+	return d.Texts, err
+}
+
+// Accept says that an operator knows what was lost and goes on without it.
+func (j *Journal) Accept(ctx context.Context) error {
+	_, revision, err := j.meta.Get(ctx, damageKey)
+	if switchboard.CodeOf(err) == switchboard.NotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return j.meta.Delete(ctx, damageKey, revision)
+}
