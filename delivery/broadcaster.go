@@ -36,7 +36,7 @@ type Journal interface {
 	SaveIndex(ctx context.Context, u switchboard.UserID, list []byte) (base string, err error)
 	SaveRecent(ctx context.Context, u switchboard.UserID, base string, recent []byte) error
 	At(ctx context.Context, u switchboard.UserID, seq uint64) (thread.Entry, bool, error)
-	Replay(u switchboard.UserID, threads []switchboard.ThreadID, after, upTo uint64) func(context.Context) (thread.Entry, bool, error)
+	Replay(u switchboard.UserID, rows []*thread.Row, after, upTo uint64) func(context.Context) (thread.Entry, bool, error)
 	Snapshot(ctx context.Context, u switchboard.UserID, r switchboard.RunID) ([][]byte, error)
 }
 

@@ -208,7 +208,7 @@ func (o *Outbox) replayed(ctx context.Context) (item, bool, error) {
 		if !p.further {
 			o.view = view{}
 		}
-		o.next = o.t.b.cfg.Journal.Replay(o.user, p.threads, p.after, p.upTo)
+		o.next = o.t.b.cfg.Journal.Replay(o.user, p.rows, p.after, p.upTo)
 	}
 	e, ok, err := o.next(ctx)
 	if err != nil {
@@ -243,7 +243,7 @@ func (o *Outbox) missed(p *replay) bool {
 	seq, chain := o.a.index.Last()
 	o.overflow = false
 	o.plan = &replay{
-		threads: o.a.index.Moved(p.upTo), after: p.upTo, upTo: o.t.pos,
+		rows: o.a.index.Rows(p.upTo), after: p.upTo, upTo: o.t.pos,
 		place: o.t.place(seq, chain), runs: o.a.index.Active(), further: true,
 	}
 	o.signal()

@@ -42,7 +42,7 @@ type Outbox struct {
 
 // replay is what a device missed.
 type replay struct {
-	threads []switchboard.ThreadID
+	rows    []*thread.Row // of the threads that have moved since
 	after   uint64
 	upTo    uint64
 	place   switchboard.Place // of the user's last event at or below upTo
@@ -114,7 +114,7 @@ func (o *Outbox) goOn(ctx context.Context, c switchboard.Cursor) (switchboard.Cu
 	at := p.place
 	if from != nil {
 		p.after, at = from.Seq, *from
-		p.threads = o.a.index.Moved(from.Seq)
+		p.rows = o.a.index.Rows(from.Seq)
 	}
 	o.plan, o.live, o.bytes, o.overflow = p, nil, 0, false
 	o.a.devices[o] = struct{}{}

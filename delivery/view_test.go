@@ -74,7 +74,7 @@ type past struct {
 	done    func()
 }
 
-func (p *past) Replay(_ switchboard.UserID, _ []switchboard.ThreadID, after, upTo uint64) func(context.Context) (thread.Entry, bool, error) {
+func (p *past) Replay(_ switchboard.UserID, _ []*thread.Row, after, upTo uint64) func(context.Context) (thread.Entry, bool, error) {
 	i := 0
 	return func(context.Context) (thread.Entry, bool, error) {
 		for ; i < len(p.entries); i++ {

@@ -266,33 +266,48 @@ func contiguous(es []thread.Entry, at thread.Position) (bool, error) {
 	return true, nil
 }
 
-// Page returns up to limit entries of a thread with numbers above after, starting to read at a sequence at or below
-// the first of them.
+// Page returns up to limit entries of a thread with numbers above after, without gaps, starting to read at a sequence
+// at or below the first of them. Errors: Unavailable, ErrDamaged.
 func (j *Journal) Page(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, fromSeq, after uint64, limit int) ([]thread.Entry, error) {
+	for range readTries {
+		out, whole, err := j.page(ctx, u, t, fromSeq, after, limit)
+		if err != nil || whole {
+			return out, err
+		}
+	}
+	return nil, fmt.Errorf("%w: entries of a thread are missing", ErrDamaged)
+}
+
+// page reads a page once; it is not whole if there is a gap, which may be an entry that came while it was read.
+func (j *Journal) page(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, fromSeq, after uint64, limit int) (out []thread.Entry, whole bool, err error) {
 	s := j.Shard(u)
 	var readers []*reader
 	for _, direction := range []string{"in", "out"} {
 		subject, err := threadSubject(s, u, t, direction)
 		if err != nil {
-			return nil, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
+			return nil, false, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
 		}
 		readers = append(readers, &reader{subject: subject, from: fromSeq})
 	}
-	var out []thread.Entry
+	whole = true
 	next := j.merge(s, readers)
 	for len(out) < limit {
 		e, ok, err := next(ctx)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if !ok {
 			break
 		}
+		if e.Event.Type == switchboard.ThreadDeleted {
+			return append(out, e), true, nil // what stood before it is gone, or going
+		}
 		if e.Header.N > after {
 			out = append(out, e)
+			whole = whole && e.Header.N == after+uint64(len(out))
 		}
 	}
-	return out, nil
+	return out, whole, nil
 }
 
 // Since returns the user's entries after a sequence, in order. It looks first how far they go: a user who has been away

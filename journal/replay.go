@@ -2,6 +2,10 @@ package journal
 
 import (
 	"context"
+	"fmt"
+	"slices"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/thread"
@@ -59,15 +63,16 @@ func (j *Journal) merge(shard int, readers []*reader) func(context.Context) (thr
 	}
 }
 
-// Replay returns a function that gives the entries of some threads of a user with sequences in (after, upTo], in
-// order; false at the end. It reads the literal subjects of those threads, never the log between (measured: a wildcard
-// scan takes 100–200 ms of a large log and stalls publishers).
-func (j *Journal) Replay(u switchboard.UserID, threads []switchboard.ThreadID, after, upTo uint64) func(context.Context) (thread.Entry, bool, error) {
+// Replay returns a function that gives the entries with sequences in (after, upTo] of the threads of these rows, which
+// tell how far each had come at upTo, in order; false at the end. It reads the literal subjects of those threads, never
+// the log between (measured: a wildcard scan takes 100–200 ms of a large log and stalls publishers). Errors: Unavailable;
+// ErrDamaged if an entry is missing: what is given is without gaps.
+func (j *Journal) Replay(u switchboard.UserID, rows []*thread.Row, after, upTo uint64) func(context.Context) (thread.Entry, bool, error) {
 	s := j.Shard(u)
 	var readers []*reader
-	for _, t := range threads {
+	for _, r := range rows {
 		for _, direction := range []string{"in", "out"} {
-			subject, err := threadSubject(s, u, t, direction)
+			subject, err := threadSubject(s, u, r.Summary.ThreadID, direction)
 			if err != nil {
 				continue // no such thread can exist
 			}
@@ -75,11 +80,97 @@ func (j *Journal) Replay(u switchboard.UserID, threads []switchboard.ThreadID, a
 		}
 	}
 	next := j.merge(s, readers)
-	return func(ctx context.Context) (thread.Entry, bool, error) {
-		e, ok, err := next(ctx)
-		if err != nil || !ok || e.Seq > upTo {
+	var count *counted
+	return func(ctx context.Context) (e thread.Entry, ok bool, err error) {
+		if count == nil {
+			if count, err = j.count(ctx, u, rows, after); err != nil {
+				return thread.Entry{}, false, err
+			}
+		}
+		e, ok, err = next(ctx)
+		switch {
+		case err != nil:
 			return thread.Entry{}, false, err
+		case !ok || e.Seq > upTo:
+			return thread.Entry{}, false, j.ended(ctx, u, count)
+		case !count.take(e):
+			return e, true, j.gap(ctx, u, count, e.Event.ThreadID)
 		}
 		return e, true, nil
 	}
+}
+
+// gap is an entry that is missing, unless its thread has been deleted meanwhile.
+func (j *Journal) gap(ctx context.Context, u switchboard.UserID, c *counted, t switchboard.ThreadID) error {
+	h, found, err := j.Newest(ctx, u, t)
+	if err != nil {
+		return err
+	}
+	if found && h.Summary.Created.IsZero() {
+		delete(c.to, t)
+		return nil
+	}
+	return fmt.Errorf("%w: a thread has a gap near its entry %d", ErrDamaged, c.at[t])
+}
+
+// ended checks that each thread was given to its end.
+func (j *Journal) ended(ctx context.Context, u switchboard.UserID, c *counted) error {
+	for t, n := range c.to {
+		if c.at[t] < n {
+			if err := j.gap(ctx, u, c, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// counted holds what is replayed against how far each thread had come before and must have come in the end.
+type counted struct {
+	at, to map[switchboard.ThreadID]uint64
+}
+
+// count reads how far each thread had come at a sequence.
+func (j *Journal) count(ctx context.Context, u switchboard.UserID, rows []*thread.Row, after uint64) (*counted, error) {
+	c := &counted{at: map[switchboard.ThreadID]uint64{}, to: map[switchboard.ThreadID]uint64{}}
+	s := j.Shard(u)
+	var subjects []string
+	for _, r := range rows {
+		if r.Deleted { // what stood before the tombstone is gone, or going
+			continue
+		}
+		c.to[r.Summary.ThreadID] = r.N
+		for _, direction := range []string{"in", "out"} {
+			if subject, err := threadSubject(s, u, r.Summary.ThreadID, direction); err == nil {
+				subjects = append(subjects, subject)
+			}
+		}
+	}
+	if after == 0 {
+		return c, nil
+	}
+	for some := range slices.Chunk(subjects, multiLast) {
+		_, err := j.get(ctx, s, getRequest{MultiLast: some, UpTo: after}, func(m *nats.Msg) error {
+			e, err := entryOf(m, m.Header.Get("Nats-Subject"))
+			c.at[e.Event.ThreadID] = max(c.at[e.Event.ThreadID], e.Header.N)
+			return err
+		})
+		if err != nil {
+			return nil, readError(err)
+		}
+	}
+	return c, nil
+}
+
+// multiLast is how many subjects one multi_last asks for; the engine refuses more than 1,024.
+const multiLast = 1000
+
+// take counts an entry, and reports whether it is the next of its thread.
+func (c *counted) take(e thread.Entry) bool {
+	t := e.Event.ThreadID
+	if _, live := c.to[t]; !live {
+		return true
+	}
+	c.at[t]++
+	return c.at[t] == e.Header.N
 }

@@ -85,16 +85,6 @@ func (x *Index) Last() (seq uint64, chain string) {
 	return r.Seq, r.Chain
 }
 
-// Moved returns the threads that have entries after a sequence.
-func (x *Index) Moved(after uint64) []switchboard.ThreadID {
-	rows := x.order[x.above(after):]
-	out := make([]switchboard.ThreadID, len(rows))
-	for i, r := range rows {
-		out[i] = r.Summary.ThreadID
-	}
-	return out
-}
-
 // Active returns the runs that hold a thread or wait, with their attempts.
 func (x *Index) Active() map[switchboard.RunID]int {
 	out := map[switchboard.RunID]int{}

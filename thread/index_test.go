@@ -51,7 +51,7 @@ func TestIndex(t *testing.T) {
 		t.Errorf("last of none: %d %s", seq, chain)
 	}
 	for after, want := range map[uint64]int{0: 4, 4: 4, 5: 3, 34: 3, 35: 2, 49: 1, 50: 0} {
-		if got := len(x.Moved(after)); got != want {
+		if got := len(x.Rows(after)); got != want {
 			t.Errorf("moved after %d: %d, not %d", after, got, want)
 		}
 	}

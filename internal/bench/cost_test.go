@@ -67,7 +67,7 @@ func (s *source) At(context.Context, switchboard.UserID, uint64) (thread.Entry, 
 	return thread.Entry{}, false, nil
 }
 
-func (s *source) Replay(switchboard.UserID, []switchboard.ThreadID, uint64, uint64) func(context.Context) (thread.Entry, bool, error) {
+func (s *source) Replay(switchboard.UserID, []*thread.Row, uint64, uint64) func(context.Context) (thread.Entry, bool, error) {
 	return func(context.Context) (thread.Entry, bool, error) { return thread.Entry{}, false, nil }
 }
 

@@ -48,6 +48,9 @@ func (d *Device) Connect(ctx context.Context, n *Node) error {
 	done := make(chan struct{})
 	d.mu.Lock()
 	d.conn, d.done = conn, done
+	if d.Cursor == "" { // its node may be gone before caught_up
+		d.Cursor = conn.Established().Cursor
+	}
 	if conn.Established().Resync != nil {
 		d.fault("resync: %s", conn.Established().Resync.Reason)
 	}

@@ -320,6 +320,7 @@ func manyHeads(t *testing.T, j *journal.Journal) {
 func replay(t *testing.T, j *journal.Journal) {
 	a, b := newLine(t, j, alice, "a"), newLine(t, j, alice, "b")
 	var want []uint64
+	var rows []*thread.Row
 	for i := range 700 {
 		l := a
 		if i%5 == 0 {
@@ -327,21 +328,42 @@ func replay(t *testing.T, j *journal.Journal) {
 		}
 		l.say(i%2 == 0, "x")
 		want = append(want, l.st.Seq)
+		if i == 689 {
+			rows = []*thread.Row{{N: a.st.N, Summary: a.st.Summary}, {N: b.st.N, Summary: b.st.Summary}}
+		}
 	}
-	next := j.Replay(alice, []switchboard.ThreadID{a.st.Thread, b.st.Thread}, want[9], want[689])
-	var got []uint64
+	got, err := replayed(t, j, rows, want[9], want[689])
+	if err != nil || !slices.Equal(got, want[10:690]) {
+		t.Fatalf("%d entries, want %d, %v", len(got), 680, err)
+	}
+	if got, err = replayed(t, j, rows, 0, want[689]); err != nil || len(got) != 690 {
+		t.Fatalf("%d entries, want %d, %v", len(got), 690, err)
+	}
+	if _, err := replayed(t, j, rows, want[9], want[600]); !errors.Is(err, journal.ErrDamaged) {
+		t.Errorf("the end is missing, and the replay says %v", err)
+	}
+	d := thread.Draft{Event: switchboard.Event{Type: switchboard.ThreadDeleted, Payload: &switchboard.ThreadDeletedEvent{ID: "del"}}}
+	if stored, err := b.st.Put(t.Context(), j, d); !stored || err != nil {
+		t.Fatal(stored, err)
+	}
+	if err := j.Erase(t.Context(), alice, b.st.Thread, b.st.Seq); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := replayed(t, j, rows, want[9], want[689]); err != nil || len(got) != 680-680/5 {
+		t.Errorf("one was deleted meanwhile: %d entries, %v", len(got), err)
+	}
+}
+
+// replayed returns the sequences of a replay.
+func replayed(t *testing.T, j *journal.Journal, rows []*thread.Row, after, upTo uint64) (got []uint64, err error) {
+	t.Helper()
+	next := j.Replay(alice, rows, after, upTo)
 	for {
 		e, ok, err := next(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !ok {
-			break
+		if err != nil || !ok {
+			return got, err
 		}
 		got = append(got, e.Seq)
-	}
-	if !slices.Equal(got, want[10:690]) {
-		t.Fatalf("%d entries, want %d", len(got), 680)
 	}
 }
 
