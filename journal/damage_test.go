@@ -73,6 +73,9 @@ func (o *opened) talk(t *testing.T, from, to int) {
 		if _, err := st.Advance(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
+		if st.Deleted {
+			continue
+		}
 		for i := from; i < to; i++ {
 			p := &switchboard.ThreadRenamedEvent{ID: switchboard.FrameID(fmt.Sprint("m", i)), Title: strings.Repeat("title ", 60)}
 			d := thread.Draft{Event: switchboard.Event{Type: p.EventType(), Time: switchboard.At(time.Now()), Payload: p}}
@@ -155,7 +158,7 @@ func TestDamage(t *testing.T) {
 	older := t.TempDir()
 	must(t, os.CopyFS(older, os.DirFS(whole)))
 	o = mustOpen(t, whole)
-	o.talk2(t)
+	o.talk(t, 30, 40)
 	o.close(t)
 	entries += 11 * 10
 
@@ -234,28 +237,6 @@ func TestDamage(t *testing.T) {
 			}
 			o.recover(t, told == opening)
 		})
-	}
-}
-
-// talk2 goes on with the threads that are left.
-func (o *opened) talk2(t *testing.T) {
-	t.Helper()
-	for u := range 12 {
-		user := switchboard.NewUserID("test", "", fmt.Sprint("user", u))
-		st := thread.NewState(user, switchboard.NewThreadID(user, "t"))
-		if _, err := st.Advance(t.Context(), o); err != nil {
-			t.Fatal(err)
-		}
-		if st.Deleted {
-			continue
-		}
-		for i := range 10 {
-			p := &switchboard.ThreadRenamedEvent{ID: switchboard.FrameID(fmt.Sprint("later", i)), Title: strings.Repeat("later ", 60)}
-			d := thread.Draft{Event: switchboard.Event{Type: p.EventType(), Time: switchboard.At(time.Now()), Payload: p}}
-			if stored, err := st.Put(t.Context(), o, d); err != nil || !stored {
-				t.Fatal(stored, err)
-			}
-		}
 	}
 }
 

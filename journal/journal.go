@@ -66,13 +66,19 @@ func Open(ctx context.Context, cfg Config) (*Journal, error) {
 	return j, nil
 }
 
-func (j *Journal) open(ctx context.Context) (err error) {
+// connect makes the connections.
+func (j *Journal) connect() (err error) {
 	for _, c := range []**nats.Conn{&j.write, &j.live, &j.wake} {
 		if *c, err = j.cfg.Connect(); err != nil {
 			return err
 		}
 	}
-	if j.js, err = jetstream.New(j.write); err != nil {
+	j.js, err = jetstream.New(j.write)
+	return err
+}
+
+func (j *Journal) open(ctx context.Context) (err error) {
+	if err := j.connect(); err != nil {
 		return err
 	}
 	wakeJS, err := jetstream.New(j.wake)
