@@ -42,6 +42,9 @@ type Saved struct {
 	State    jsontext.Value `json:"state"`
 }
 
+// Records reports whether it is a bucket of records.
+func (s Saved) Records() bool { return strings.HasPrefix(s.Name, "KV_") }
+
 const (
 	manifestFile = "manifest.json"
 	backupFormat = 1

@@ -214,7 +214,6 @@ func TestDamage(t *testing.T) {
 			must(t, os.CopyFS(dir, os.DirFS(whole)))
 			c.damage(t, dir)
 			o := mustOpen(t, dir)
-			defer func() { o.close(t) }()
 			lost, err := o.Damage(t.Context())
 			must(t, err)
 			report, err := o.Check(t.Context(), 0)
@@ -235,7 +234,18 @@ func TestDamage(t *testing.T) {
 			if (told == opening) != (o.Epoch() != epoch) {
 				t.Errorf("epoch %s after %s", o.Epoch(), epoch)
 			}
-			o.recover(t, told == opening)
+			if told == checking {
+				must(t, o.Damaged(t.Context(), report.Findings, false))
+			}
+			o.recover(t, told != healed)
+			o.close(t)
+			o = mustOpen(t, dir)
+			defer func() { o.close(t) }()
+			report, err = o.Check(t.Context(), 0)
+			must(t, err, o.Damaged(t.Context(), report.Findings, false))
+			if err := o.Ready(t.Context()); err != nil {
+				t.Errorf("accepted, and found again: %v", err)
+			}
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,10 +41,11 @@ type end struct {
 
 type ledger map[string]end
 
-// damage is what was found, until it is accepted.
+// damage is what was found.
 type damage struct {
-	Found time.Time `json:"found"`
-	Texts []string  `json:"texts"`
+	Found    time.Time `json:"found"`
+	Texts    []string  `json:"texts"`             // not accepted
+	Accepted []string  `json:"accepted,omitzero"` // lost for good: it is found again and again
 }
 
 func (j *Journal) endOf(ctx context.Context, stream string) (end, error) {
@@ -215,23 +217,26 @@ func (j *Journal) auditShard(ctx context.Context, shard int, kept ledger, r *Rep
 	return j.checkShard(ctx, shard, 0, r) // threads were erased, or entries are missing
 }
 
-// Damaged notes what was found, until Accept. The next epoch begins at once if the journal is being opened, else when
-// it is opened the next time.
+// Damaged notes what was found, but for what has been accepted, until Accept. If the journal is being opened, the next
+// epoch begins at once, else when it is opened the next time.
 func (j *Journal) Damaged(ctx context.Context, texts []string, opening bool) error {
-	if err := j.meta.put(ctx, damageKey, damage{time.Now(), texts}); err != nil {
+	var d damage
+	if _, err := j.meta.load(ctx, damageKey, &d); err != nil {
 		return err
 	}
-	if opening {
-		if err := j.newEpoch(ctx); err != nil {
-			return err
-		}
-		now, err := j.ends(ctx)
-		if err != nil {
-			return err
-		}
-		return j.meta.put(ctx, ledgerKey, now)
+	texts = slices.DeleteFunc(texts, func(t string) bool { return slices.Contains(d.Accepted, t) })
+	if len(texts) == 0 {
+		return nil
 	}
-	return nil
+	d.Found, d.Texts = time.Now(), texts
+	if err := j.meta.put(ctx, damageKey, d); err != nil || !opening {
+		return err
+	}
+	if err := j.newEpoch(ctx); err != nil {
+		return err
+	}
+	_, err := j.keep(ctx, nil)
+	return err
 }
 
 // newEpoch lets no cursor of before be believed.
@@ -256,12 +261,10 @@ func (j *Journal) Damage(ctx context.Context) ([]string, error) {
 
 // Accept says that an operator knows what was lost and goes on without it.
 func (j *Journal) Accept(ctx context.Context) error {
-	_, revision, err := j.meta.Get(ctx, damageKey)
-	if switchboard.CodeOf(err) == switchboard.NotFound {
-		return nil
-	}
-	if err != nil {
+	var d damage
+	if there, err := j.meta.load(ctx, damageKey, &d); err != nil || !there {
 		return err
 	}
-	return j.meta.Delete(ctx, damageKey, revision)
+	d.Texts, d.Accepted = nil, append(d.Accepted, d.Texts...)
+	return j.meta.put(ctx, damageKey, d)
 }

@@ -44,6 +44,9 @@ type Config struct {
 	Registry  *prometheus.Registry
 	Log       *slog.Logger
 
+	// Check has everything that is stored read once after the start, beside the work: for who has the store to itself.
+	Check bool
+
 	// Lose, Point and Break inject faults in tests: lost live signals, step boundaries of the runner, rules left out.
 	Lose  func(shard, n int) bool
 	Point func(context.Context, agent.Point) error
@@ -234,7 +237,7 @@ func (n *Node) Run(ctx context.Context) error {
 		})
 		stop = append(stop, func() { cancel(); wg.Wait() })
 	}
-	start(n.journal.Keep)
+	start(n.keep)
 	start(n.delivery.Run)
 	start(n.auth.Run)
 	start(n.runner.Run)
@@ -249,6 +252,35 @@ func (n *Node) Run(ctx context.Context) error {
 	stop[1]()
 	stop[0]() // the ledger last
 	return nil
+}
+
+// checkPace is the pause between batches of a check beside the work.
+const checkPace = 5 * time.Millisecond
+
+// keep keeps the ledger and, if wanted, checks the store once.
+func (n *Node) keep(ctx context.Context) error {
+	var check sync.WaitGroup
+	defer check.Wait()
+	if n.cfg.Check {
+		check.Go(func() { n.check(ctx) })
+	}
+	return n.journal.Keep(ctx)
+}
+
+// check reads everything that is stored. What is damaged makes the node unready until it is accepted.
+func (n *Node) check(ctx context.Context) {
+	r, err := n.journal.Check(ctx, checkPace)
+	if err == nil && len(r.Findings) > 0 {
+		n.log.Error("the store is damaged (docs/RUNBOOK.md)", "findings", len(r.Findings), "first", r.Findings[0])
+		err = n.journal.Damaged(ctx, r.Findings, false)
+	}
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		n.log.Error("the store could not be checked", "error", err)
+	default:
+		n.log.Info("the store has been read whole", "entries", r.Entries, "threads", r.Threads, "findings", len(r.Findings))
+	}
 }
 
 // Close closes the log.

@@ -74,7 +74,7 @@ func Serve(ctx context.Context, s Settings, out, logs io.Writer) (err error) {
 	if s.AdminPassword != "" {
 		password = "the password of SWITCHBOARD_ADMIN_PASSWORD"
 	}
-	local, err := control.Listen(s.Data, n.Accounts())
+	local, err := control.Listen(s.Data, n.Local())
 	if err != nil {
 		n.Close()
 		return startError("--data "+s.Data, err)
@@ -149,7 +149,7 @@ func (s Settings) config(store journal.Config, registry *prometheus.Registry, lo
 		return Config{}, err
 	}
 	return Config{
-		Name: s.nodeName(), Version: Version(), Journal: store, Auth: auth.Config{}, Agents: agents, Registry: registry, Log: log,
+		Name: s.nodeName(), Version: Version(), Journal: store, Auth: auth.Config{}, Agents: agents, Registry: registry, Log: log, Check: s.Journal == "",
 		Transport: transport.Config{AllowedOrigins: s.AllowOrigin, AllowedHosts: s.AllowHost, TrustedProxies: proxies, Static: web.Handler()},
 		Tools: func(n *Node) []tool.Tool {
 			tools := n.BuiltinTools()

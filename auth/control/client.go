@@ -27,7 +27,7 @@ func Dial(dataDir string) (*Client, error) {
 		return nil, err
 	}
 	conn.Close()
-	return &Client{http.Client{Timeout: time.Minute, Transport: &http.Transport{
+	return &Client{http.Client{Timeout: longest, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, dataDir) },
 	}}}, nil
 }
@@ -64,6 +64,25 @@ func (c *Client) CreateToken(ctx context.Context, name string, ttl time.Duration
 	var out tokenCreated
 	err := c.call(ctx, createTokenPath, createToken{name, int64(ttl)}, &out)
 	return out.Token, err
+}
+
+// CheckStore reads everything that is stored and tells what is damaged.
+func (c *Client) CheckStore(ctx context.Context) (StoreReport, error) {
+	var out StoreReport
+	err := c.call(ctx, checkStorePath, checkStore{}, &out)
+	return out, err
+}
+
+// AcceptLoss lets the server be ready again without what is lost.
+func (c *Client) AcceptLoss(ctx context.Context) error {
+	return c.call(ctx, acceptLossPath, acceptLoss{}, &switchboard.Empty{})
+}
+
+// BackUp has the server write a backup into a folder, named by an absolute path.
+func (c *Client) BackUp(ctx context.Context, dir string) (StoreReport, error) {
+	var out StoreReport
+	err := c.call(ctx, backUpPath, backUp{dir}, &out)
+	return out, err
 }
 
 func (c *Client) call(ctx context.Context, path string, in, out any) error {

@@ -26,6 +26,33 @@ type Admin interface {
 	CreateToken(ctx context.Context, name string, ttl time.Duration) (token string, err error)
 }
 
+// Store is what can be done with the store, running or not.
+type Store interface {
+	// CheckStore reads everything that is stored and tells what is damaged.
+	CheckStore(ctx context.Context) (StoreReport, error)
+	// AcceptLoss lets the server be ready again without what is lost.
+	AcceptLoss(ctx context.Context) error
+	// BackUp writes a backup into a folder of the server's machine, which must be empty or missing.
+	BackUp(ctx context.Context, dir string) (StoreReport, error)
+}
+
+// Local is all that can be done from the machine itself.
+type Local interface {
+	Admin
+	Store
+}
+
+// StoreReport is what the store, or a backup of it, holds.
+type StoreReport struct {
+	Entries  uint64   `json:"entries"`           // of all threads
+	Threads  int      `json:"threads,omitzero"`  // not known of a backup
+	Erased   uint64   `json:"erased,omitzero"`   // entries that went with their threads
+	Records  uint64   `json:"records"`           // accounts, keys and the like
+	Bytes    int64    `json:"bytes,omitzero"`    // of a backup
+	Findings []string `json:"findings,omitzero"` // what is damaged
+	Lost     []string `json:"lost,omitzero"`     // what was found when the store was opened and has not been accepted
+}
+
 // ErrNotServing says that no server runs on the data folder.
 var ErrNotServing = errors.New("no server runs on this data folder")
 

@@ -17,7 +17,10 @@ import (
 	"github.com/netra-systems/switchboard/auth"
 )
 
-const maxBody = 16 << 10 // bytes of a request
+const (
+	maxBody = 16 << 10  // bytes of a request
+	longest = time.Hour // a request may take: the store is read whole
+)
 
 // The requests; an answer is the result as JSON, or a switchboard.Problem with its status.
 type (
@@ -41,6 +44,11 @@ type (
 	tokenCreated struct {
 		Token string `json:"token"`
 	}
+	checkStore struct{}
+	acceptLoss struct{}
+	backUp     struct {
+		Dir string `json:"dir"`
+	}
 )
 
 // The paths of the requests.
@@ -50,6 +58,9 @@ const (
 	setPasswordPath   = "/set_password"
 	removeAccountPath = "/remove_account"
 	createTokenPath   = "/create_token"
+	checkStorePath    = "/check_store"
+	acceptLossPath    = "/accept_loss"
+	backUpPath        = "/back_up"
 )
 
 // Server serves the socket of a data folder.
@@ -60,7 +71,7 @@ type Server struct {
 }
 
 // Listen opens the socket of a data folder; Run serves it and closes it. Errors: ErrServing, what the file system says.
-func Listen(dataDir string, a Admin) (*Server, error) {
+func Listen(dataDir string, a Local) (*Server, error) {
 	l, err := listen(dataDir)
 	if err != nil {
 		return nil, err
@@ -82,8 +93,13 @@ func Listen(dataDir string, a Admin) (*Server, error) {
 		t, err := a.CreateToken(ctx, r.Name, time.Duration(r.TTL))
 		return tokenCreated{t}, err
 	})
+	handle(mux, checkStorePath, func(ctx context.Context, _ checkStore) (StoreReport, error) { return a.CheckStore(ctx) })
+	handle(mux, acceptLossPath, func(ctx context.Context, _ acceptLoss) (switchboard.Empty, error) {
+		return switchboard.Empty{}, a.AcceptLoss(ctx)
+	})
+	handle(mux, backUpPath, func(ctx context.Context, r backUp) (StoreReport, error) { return a.BackUp(ctx, r.Dir) })
 	return &Server{listener: l, path: filepath.Join(dataDir, socketName), http: http.Server{
-		Handler: mux, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn), ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
+		Handler: mux, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn), ReadTimeout: 10 * time.Second, WriteTimeout: longest, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
 	}}, nil
 }
 
@@ -111,7 +127,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // Serve is Listen and Run.
-func Serve(ctx context.Context, dataDir string, a *auth.Authority) error {
+func Serve(ctx context.Context, dataDir string, a Local) error {
 	s, err := Listen(dataDir, a)
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ type cli struct {
 	Probe   probeCmd   `cmd:"" help:"Walk the golden path of a running server and report how often and how fast it works."`
 	User    userCmd    `cmd:"" help:"Add, list and remove who may log in."`
 	Token   tokenCmd   `cmd:"" help:"Make tokens for programs."`
+	Store   storeCmd   `cmd:"" help:"Check, back up and restore what is stored."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
@@ -75,7 +76,7 @@ func exitCode(err error, w io.Writer) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, errSLO):
+	case errors.Is(err, errSLO), errors.Is(err, errDamaged):
 		return exitFailed
 	case errors.Is(err, node.ErrSetting):
 		fmt.Fprintln(w, "switchboard:", err)

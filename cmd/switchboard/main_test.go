@@ -40,6 +40,7 @@ func (x tests) Run() int {
 //	server TERM|INT|KILL    end it by a signal; the first two must give exit code 0 in time; writes server.out and server.err
 //	refused CODE RE ARG…    switchboard ARG… prints nothing but one line on stderr that matches RE, and exits with CODE
 //	[!] login NAME PASSWORD log in (it must fail)
+//	[!] ready [RE]          ask /readyz (it must say what matches RE)
 func TestE2EScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true,
@@ -48,7 +49,7 @@ func TestE2EScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"server": scriptServer, "refused": scriptRefused, "login": scriptLogin,
+			"server": scriptServer, "refused": scriptRefused, "login": scriptLogin, "ready": scriptReady,
 		},
 	})
 }
@@ -131,5 +132,17 @@ func scriptLogin(ts *testscript.TestScript, neg bool, args []string) {
 	_, err := s.tryLogin(args[0], args[1])
 	if (err != nil) != neg {
 		ts.Fatalf("login: %v", err)
+	}
+}
+
+func scriptReady(ts *testscript.TestScript, neg bool, args []string) {
+	v, _ := scriptServers.Load(ts.Getenv("WORK"))
+	s, ok := v.(*server)
+	if !ok || len(args) > 1 {
+		ts.Fatalf("usage: [!] ready [RE], while a server runs")
+	}
+	a := s.do(script{ts}, "GET", "/readyz", "")
+	if (a.status != 200) != neg || neg && !regexp.MustCompile(args[0]).Match(a.body) {
+		ts.Fatalf("readyz: %d %s", a.status, a.body)
 	}
 }

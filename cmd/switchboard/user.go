@@ -25,7 +25,12 @@ type store struct {
 
 // admin calls fn with the accounts.
 func (c store) admin(ctx context.Context, fn func(control.Admin) error) error {
-	a, done, err := node.OpenAccounts(ctx, c.Data)
+	return c.local(ctx, func(a control.Local) error { return fn(a) })
+}
+
+// local calls fn with all that can be done from the machine itself.
+func (c store) local(ctx context.Context, fn func(control.Local) error) error {
+	a, done, err := node.OpenLocal(ctx, c.Data)
 	if err != nil {
 		return err
 	}
