@@ -237,7 +237,7 @@ func TestDamage(t *testing.T) {
 			if told == checking {
 				must(t, o.Damaged(t.Context(), report.Findings, false))
 			}
-			o.recover(t, told != healed)
+			o.recover(t, told != healed, report.Findings)
 			o.close(t)
 			o = mustOpen(t, dir)
 			defer func() { o.close(t) }()
@@ -251,12 +251,12 @@ func TestDamage(t *testing.T) {
 }
 
 // recover: a damaged store is not ready until the loss is accepted, and takes messages of those who lost nothing.
-func (o *opened) recover(t *testing.T, damaged bool) {
+func (o *opened) recover(t *testing.T, damaged bool, findings []string) {
 	t.Helper()
 	if err := o.Ready(t.Context()); damaged != (err != nil) {
 		t.Errorf("ready: %v", err)
 	}
-	must(t, o.Accept(t.Context()))
+	must(t, o.Accept(t.Context(), findings))
 	if err := o.Ready(t.Context()); err != nil {
 		t.Errorf("accepted, and not ready: %v", err)
 	}

@@ -259,12 +259,14 @@ func (j *Journal) Damage(ctx context.Context) ([]string, error) {
 	return d.Texts, err
 }
 
-// Accept says that an operator knows what was lost and goes on without it.
-func (j *Journal) Accept(ctx context.Context) error {
+// Accept says that an operator knows what was lost, and what a check has found, and goes on without it.
+func (j *Journal) Accept(ctx context.Context, findings []string) error {
 	var d damage
-	if there, err := j.meta.load(ctx, damageKey, &d); err != nil || !there {
+	if _, err := j.meta.load(ctx, damageKey, &d); err != nil {
 		return err
 	}
-	d.Texts, d.Accepted = nil, append(d.Accepted, d.Texts...)
+	d.Accepted = append(append(d.Accepted, d.Texts...), findings...)
+	slices.Sort(d.Accepted)
+	d.Texts, d.Accepted = nil, slices.Compact(d.Accepted)
 	return j.meta.put(ctx, damageKey, d)
 }

@@ -29,8 +29,10 @@ func (l local) CheckStore(ctx context.Context) (control.StoreReport, error) {
 	return control.StoreReport{Entries: r.Entries, Threads: r.Threads, Erased: r.Erased, Records: r.Records, Findings: r.Findings, Lost: lost}, err
 }
 
-// AcceptLoss lets the node be ready again without what is lost.
-func (l local) AcceptLoss(ctx context.Context) error { return l.j.Accept(ctx) }
+// AcceptLoss lets the node be ready again without what is lost, and without what a check has found.
+func (l local) AcceptLoss(ctx context.Context, findings []string) error {
+	return l.j.Accept(ctx, findings)
+}
 
 // BackUp writes a backup.
 func (l local) BackUp(ctx context.Context, dir string) (control.StoreReport, error) {

@@ -73,9 +73,9 @@ func (c *Client) CheckStore(ctx context.Context) (StoreReport, error) {
 	return out, err
 }
 
-// AcceptLoss lets the server be ready again without what is lost.
-func (c *Client) AcceptLoss(ctx context.Context) error {
-	return c.call(ctx, acceptLossPath, acceptLoss{}, &switchboard.Empty{})
+// AcceptLoss lets the server be ready again without what is lost, and without what a check has found.
+func (c *Client) AcceptLoss(ctx context.Context, findings []string) error {
+	return c.call(ctx, acceptLossPath, acceptLoss{findings}, &switchboard.Empty{})
 }
 
 // BackUp has the server write a backup into a folder, named by an absolute path.

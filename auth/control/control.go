@@ -30,8 +30,8 @@ type Admin interface {
 type Store interface {
 	// CheckStore reads everything that is stored and tells what is damaged.
 	CheckStore(ctx context.Context) (StoreReport, error)
-	// AcceptLoss lets the server be ready again without what is lost.
-	AcceptLoss(ctx context.Context) error
+	// AcceptLoss lets the server be ready again without what is lost, and without what a check has found.
+	AcceptLoss(ctx context.Context, findings []string) error
 	// BackUp writes a backup into a folder of the server's machine, which must be empty or missing.
 	BackUp(ctx context.Context, dir string) (StoreReport, error)
 }

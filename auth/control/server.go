@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	maxBody = 16 << 10  // bytes of a request
+	maxBody = 64 << 10  // bytes of a request
 	longest = time.Hour // a request may take: the store is read whole
 )
 
@@ -45,8 +45,10 @@ type (
 		Token string `json:"token"`
 	}
 	checkStore struct{}
-	acceptLoss struct{}
-	backUp     struct {
+	acceptLoss struct {
+		Findings []string `json:"findings"`
+	}
+	backUp struct {
 		Dir string `json:"dir"`
 	}
 )
@@ -94,8 +96,8 @@ func Listen(dataDir string, a Local) (*Server, error) {
 		return tokenCreated{t}, err
 	})
 	handle(mux, checkStorePath, func(ctx context.Context, _ checkStore) (StoreReport, error) { return a.CheckStore(ctx) })
-	handle(mux, acceptLossPath, func(ctx context.Context, _ acceptLoss) (switchboard.Empty, error) {
-		return switchboard.Empty{}, a.AcceptLoss(ctx)
+	handle(mux, acceptLossPath, func(ctx context.Context, r acceptLoss) (switchboard.Empty, error) {
+		return switchboard.Empty{}, a.AcceptLoss(ctx, r.Findings)
 	})
 	handle(mux, backUpPath, func(ctx context.Context, r backUp) (StoreReport, error) { return a.BackUp(ctx, r.Dir) })
 	return &Server{listener: l, path: filepath.Join(dataDir, socketName), http: http.Server{
@@ -124,15 +126,6 @@ func (s *Server) Run(ctx context.Context) error {
 		err = stop
 	}
 	return err
-}
-
-// Serve is Listen and Run.
-func Serve(ctx context.Context, dataDir string, a Local) error {
-	s, err := Listen(dataDir, a)
-	if err != nil {
-		return err
-	}
-	return s.Run(ctx)
 }
 
 // handle answers POSTs of one strict JSON object.

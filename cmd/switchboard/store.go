@@ -42,7 +42,7 @@ func (c *storeCheckCmd) Run(ctx context.Context, s streams) error {
 			if !c.Accept {
 				return errDamaged
 			}
-			if err := l.AcceptLoss(ctx); err != nil {
+			if err := l.AcceptLoss(ctx, r.Findings); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintln(s.out, "accepted: the server goes on without what is lost")
