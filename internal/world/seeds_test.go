@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"iter"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -121,8 +122,7 @@ type schedule struct {
 	frozen map[string]bool
 	sent   map[switchboard.UserID][]switchboard.Ack
 	bad    []string
-	kills  int
-	naps   int
+	hits   map[string]int // by fault and step boundary
 	wg     sync.WaitGroup
 }
 
@@ -161,7 +161,7 @@ func (s *schedule) point(ctx context.Context, node int, p agent.Point) error {
 		s.mu.Lock()
 		n := s.all[node]
 		s.alive = slices.DeleteFunc(s.alive, func(x *world.Node) bool { return x == n })
-		s.kills++
+		s.hits["kill "+p.Name]++
 		s.mu.Unlock()
 		s.wg.Go(func() {
 			n.Kill()
@@ -172,7 +172,7 @@ func (s *schedule) point(ctx context.Context, node int, p agent.Point) error {
 	case s.chance(0.012):
 		s.mu.Lock()
 		s.frozen[key] = true
-		s.naps++
+		s.hits["freeze "+p.Name]++
 		s.mu.Unlock()
 		time.Sleep(30*time.Second + s.upTo(5*time.Second))
 		s.mu.Lock()
@@ -212,24 +212,34 @@ func TestSeeds(t *testing.T) {
 	if testing.Short() {
 		n = min(n, 2)
 	}
-	kills, naps, events := 0, 0, 0
+	begin, events, failing := time.Now(), 0, 0
+	hits := map[string]int{}
 	for seed := *firstSeed; seed < *firstSeed+n; seed++ {
 		synctest.Test(t, func(t *testing.T) {
 			s, es := runSeed(t, uint64(seed))
-			kills, naps, events = kills+s.kills, naps+s.naps, events+es
+			events += es
+			for what, n := range s.hits {
+				hits[what] += n
+			}
+			if len(s.bad) > 0 {
+				failing++
+			}
 			for _, b := range s.bad[:min(len(s.bad), 8)] {
 				t.Errorf("seed %d: %s", seed, b)
 			}
 		})
 	}
-	t.Logf("%d seeds, %d events, %d kills, %d freezes", n, events, kills, naps)
+	for _, what := range slices.Sorted(maps.Keys(hits)) {
+		t.Logf("%-20s %6d", what, hits[what])
+	}
+	t.Logf("%d seeds from %d on, %d failing, %d events, %.0f seeds/min", n, *firstSeed, failing, events, float64(n)/time.Since(begin).Minutes())
 }
 
 func runSeed(t *testing.T, seed uint64) (*schedule, int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	s := &schedule{
-		t: t, rng: rand.New(rand.NewPCG(seed, 2)), on: true, frozen: map[string]bool{},
+		t: t, rng: rand.New(rand.NewPCG(seed, 2)), on: true, frozen: map[string]bool{}, hits: map[string]int{},
 		fx: &effects{n: map[switchboard.CallID]int{}}, sent: map[switchboard.UserID][]switchboard.Ack{},
 	}
 	s.w = world.New(t, world.Config{
