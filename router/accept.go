@@ -95,8 +95,18 @@ func (r *Router) decide(ctx context.Context, u switchboard.UserID, id switchboar
 		}
 	}
 	req := thread.Request{ID: m.ID, Payload: m.Payload, Time: time.Now()}
+	asked := false
 	for range decideTries {
 		v, err := s.state.Accept(req, r.cfg.Rules)
+		if err != nil && !asked { // what is kept of the thread may be behind the log
+			asked = true
+			if news, behind := s.state.Advance(ctx, r.cfg.Journal); behind != nil || len(news) > 0 {
+				if behind != nil {
+					return switchboard.Ack{}, behind
+				}
+				continue
+			}
+		}
 		if err != nil || v.Draft == nil {
 			return v.Ack, err
 		}

@@ -116,3 +116,22 @@ func TestPageOfDeleted(t *testing.T) {
 		}
 	})
 }
+
+// A message that the kept fold would refuse is decided on by the log: the run it stops was asked for on another node.
+func TestRefusedByTheLogAlone(t *testing.T) {
+	withRouter(t, switchboard.DefaultLimits(), func(r *Router, s *stalled) {
+		ack, _ := ask(r, "m1", "", &switchboard.UserMessage{Text: "x"})
+		id := ack.(switchboard.Ack).ThreadID
+		other, err := ask(New(r.cfg), "m2", id, &switchboard.UserMessage{Text: "y"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := &switchboard.StopAgent{RunID: string(other.(switchboard.Ack).RunID)}
+		if _, err := ask(r, "stop", id, stop); err != nil {
+			t.Errorf("a run that the log has: %v", err)
+		}
+		if _, err := ask(r, "stop2", id, &switchboard.StopAgent{RunID: string(id.Run(99))}); switchboard.CodeOf(err) != switchboard.NotFound {
+			t.Errorf("a run that the log has not: %v", err)
+		}
+	})
+}
