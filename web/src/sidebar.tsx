@@ -1,0 +1,56 @@
+// The list of chats.
+import { Icon, Mark } from "./parts";
+import type { Store } from "./store";
+import type { Row } from "./threads";
+import { age, atMoment, era } from "./words";
+
+export function Sidebar({ store }: { store: Store }) {
+  const now = Date.now();
+  const eras = new Map<string, Row[]>();
+  for (const row of store.threads.sorted()) {
+    const name = era(row.updated, now);
+    eras.set(name, [...(eras.get(name) ?? []), row]);
+  }
+  return (
+    <nav id="chats" class="sidebar" aria-label="Chats">
+      <div class="brand"><Mark /><span>Switchboard</span>
+        <button type="button" class="quiet close-menu" aria-label="Close the list of chats" onClick={() => store.toggleMenu(false)}><Icon name="close" /></button>
+      </div>
+      <a id="new" class="new" href="#" onClick={() => newChat(store)}><Icon name="plus" />New chat</a>
+      <div class="chats">
+        {[...eras].map(([name, rows]) => (
+          <section key={name}>
+            <h2>{name}</h2>
+            <ul>{rows.map((row) => <Chat key={row.thread_id} row={row} now={now} open={row.thread_id === store.chat.id} />)}</ul>
+          </section>
+        ))}
+        {!eras.size && <p class="nothing">{store.threads.loaded ? "Your chats will be listed here." : "Loading…"}</p>}
+        {store.threads.next && (
+          <button type="button" id="more" class="quiet" disabled={store.listing} onClick={() => store.list(true)}>{store.listing ? "Loading…" : "Older chats"}</button>
+        )}
+      </div>
+      <div class="account">
+        <span class="who"><span class="avatar" aria-hidden="true">{(store.user?.name ?? "?").slice(0, 1).toUpperCase()}</span><span dir="auto">{store.user?.name}</span></span>
+        <button type="button" id="logout" class="quiet" onClick={() => store.logOut()}><Icon name="leave" />Log out</button>
+      </div>
+    </nav>
+  );
+}
+
+// newChat closes the menu and takes the keyboard to the message, also if the chat is a new one already.
+function newChat(store: Store): void {
+  store.toggleMenu(false);
+  document.getElementById("text")?.focus();
+}
+
+function Chat({ row, now, open }: { row: Row; now: number; open: boolean }) {
+  return (
+    <li>
+      <a href={`#${row.thread_id}`} aria-current={open ? "page" : undefined}>
+        <span class="title" dir="auto">{row.title || "Chat"}</span>
+        <time datetime={row.updated} title={atMoment(row.updated)}>{age(row.updated, now)}</time>
+        <span class={row.active_run ? "last busy" : "last"} dir="auto">{row.active_run ? "Working…" : row.last_text}</span>
+      </a>
+    </li>
+  );
+}
