@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/input"
 	cdplog "github.com/chromedp/cdproto/log"
@@ -36,6 +37,11 @@ func TestE2EBrowser(t *testing.T) {
 		{"refresh in the middle of an answer", browserRefresh},
 		{"kill -9 in the middle of an answer", browserKill},
 		{"two tabs in step", browserTwoTabs},
+		{"hostile text", browserHostile},
+		{"Markdown", browserMarkdown},
+		{"approvals", browserApprovals},
+		{"keyboard only", browserKeyboard},
+		{"looks", browserLooks},
 	} {
 		t.Run(strings.ReplaceAll(x.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()
@@ -178,27 +184,38 @@ func js[T any](b *tab, expression string) T {
 	return v
 }
 
-// until waits until an expression is true: it is looked at with every change of the document, and at times.
+// untilScript is a promise of an expression's truth: it is looked at with every change of the document, and at times.
+const untilScript = `new Promise((done) => {
+	let observer, timer;
+	const late = Date.now() + %d;
+	const look = () => {
+		let met = false;
+		try { met = Boolean(%s); } catch {}
+		if (!met && Date.now() < late) return;
+		observer.disconnect();
+		clearInterval(timer);
+		done(met);
+	};
+	observer = new MutationObserver(look);
+	observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+	timer = setInterval(look, 50);
+	look();
+})`
+
+// until waits until an expression is true, also if the page is loaded anew meanwhile.
 func (b *tab) until(expression string) {
 	b.t.Helper()
-	met := js[bool](b, fmt.Sprintf(`new Promise((done) => {
-		let observer, timer;
-		const late = Date.now() + %d;
-		const look = () => {
-			let met = false;
-			try { met = Boolean(%s); } catch {}
-			if (!met && Date.now() < late) return;
-			observer.disconnect();
-			clearInterval(timer);
-			done(met);
-		};
-		observer = new MutationObserver(look);
-		observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
-		timer = setInterval(look, 50);
-		look();
-	})`, patience.Milliseconds(), expression))
-	if !met {
-		b.t.Fatalf("not within %v: %s\nthe page:\n%s", patience, expression, b.text("body"))
+	for late := time.Now().Add(patience); ; {
+		script := fmt.Sprintf(untilScript, time.Until(late).Milliseconds(), expression)
+		met, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
+		switch {
+		case err == nil && met:
+			return
+		case err == nil:
+			b.t.Fatalf("not within %v: %s\nthe page:\n%s", patience, expression, b.text("body"))
+		case time.Now().After(late) || !strings.Contains(err.Error(), "(-32000)"): // the page went
+			b.t.Fatalf("%s: %v", expression, err)
+		}
 	}
 }
 
