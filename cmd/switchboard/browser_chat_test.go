@@ -142,7 +142,7 @@ func browserRefresh(t *testing.T, browser context.Context) {
 	token := s.user(t, "ada")
 	b := openPage(t, browser, s)
 	b.logIn("ada", "the-password-of-ada")
-	b.midAnswer(200)
+	b.midAnswer(540)
 	for range 2 {
 		before := b.answer()
 		b.do(chromedp.Reload())
@@ -152,7 +152,7 @@ func browserRefresh(t *testing.T, browser context.Context) {
 		}
 	}
 	b.untilEnded(1)
-	if n := len(strings.Fields(b.checkAnswer(s, token))); n != 200 {
+	if n := len(strings.Fields(b.checkAnswer(s, token))); n != 540 {
 		t.Errorf("the story has %d words", n)
 	}
 }
@@ -164,7 +164,7 @@ func browserKill(t *testing.T, browser context.Context) {
 	b := openPage(t, browser, s)
 	b.expect("ERR_CONNECTION_REFUSED", "WebSocket connection to")
 	b.logIn("ada", "the-password-of-ada")
-	b.midAnswer(150)
+	b.midAnswer(300)
 	js[bool](b, `(window.states = [], new MutationObserver(() => states.push(document.querySelector("#connection").innerText))
 		.observe(document.querySelector("#connection"), { subtree: true, childList: true, characterData: true, attributes: true }), true)`)
 	s.end(t, "KILL")
@@ -175,7 +175,7 @@ func browserKill(t *testing.T, browser context.Context) {
 	s.restart(t)
 	b.live()
 	b.untilEnded(1)
-	if n := len(strings.Fields(b.checkAnswer(s, token))); n != 150 {
+	if n := len(strings.Fields(b.checkAnswer(s, token))); n != 300 {
 		t.Errorf("the story has %d words", n)
 	}
 	b.say("What is 2 + 3?")
@@ -198,7 +198,7 @@ func browserTwoTabs(t *testing.T, browser context.Context) {
 	two.goTo(s.url)
 	two.live()
 
-	one.midAnswer(120)
+	one.midAnswer(300)
 	two.until(`document.querySelectorAll(".chats .title").length === 1 && document.querySelector(".chats .busy")`)
 	two.click(".chats li a")
 	two.until(`document.querySelector(".run.busy .markdown")`)
@@ -209,7 +209,7 @@ func browserTwoTabs(t *testing.T, browser context.Context) {
 	}
 
 	two.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#text").focus()`))
-	two.say("Tell me a story of 300 words")
+	two.say("Tell me a story of 540 words")
 	one.until(`document.querySelector("#stop")`)
 	one.until(`document.querySelector(".run.busy .markdown")?.innerText.length > 40`)
 	one.click("#stop")

@@ -123,6 +123,12 @@ func browserLooks(t *testing.T, browser context.Context) {
 	b.click(".ask .deny")
 	b.untilEnded(1)
 	b.phone()
+	b.expect("ERR_CONNECTION_REFUSED", "WebSocket connection to")
+	b.logIn("ada", "the-password-of-ada")
+	s.end(t, "KILL")
+	b.until(`document.querySelector("#connection").dataset.state === "waiting"`)
+	b.fits("without a connection", "#connection button", "#menu", "#text")
+	b.checkAccess("without a connection, phone, dark")
 }
 
 // fits checks that nothing goes over the edge of a phone, and that things are where a finger can reach them.

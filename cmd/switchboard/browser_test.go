@@ -22,6 +22,9 @@ import (
 	"github.com/netra-systems/switchboard/internal/machine"
 )
 
+// browserTests is how many of the browser's tests run at once: pages are work, also where most tests only wait.
+const browserTests = 5
+
 // TestE2EBrowser uses the page as people do: in a real Chromium, against the binary, over real sockets. Each test has a
 // browser context of its own: cookies, storage and tabs.
 func TestE2EBrowser(t *testing.T) {
@@ -29,6 +32,7 @@ func TestE2EBrowser(t *testing.T) {
 		t.Skip("a browser is not quick")
 	}
 	b := startChromium(t)
+	room := make(chan struct{}, browserTests)
 	for _, x := range []struct {
 		name string
 		run  func(*testing.T, context.Context)
@@ -37,6 +41,9 @@ func TestE2EBrowser(t *testing.T) {
 		{"refresh in the middle of an answer", browserRefresh},
 		{"kill -9 in the middle of an answer", browserKill},
 		{"two tabs in step", browserTwoTabs},
+		{"lost and repeated deltas", browserDeltas},
+		{"connection line", browserConnection},
+		{"long lists", browserPages},
 		{"hostile text", browserHostile},
 		{"Markdown", browserMarkdown},
 		{"approvals", browserApprovals},
@@ -45,6 +52,8 @@ func TestE2EBrowser(t *testing.T) {
 	} {
 		t.Run(strings.ReplaceAll(x.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()
+			room <- struct{}{}
+			defer func() { <-room }()
 			x.run(t, b)
 		})
 	}

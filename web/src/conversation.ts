@@ -3,7 +3,9 @@ import { Run } from "./run";
 import type { Texts } from "./texts";
 import type { Event, EventPage } from "./wire";
 
-type Read = (payload: { after?: number; before?: number }) => Promise<EventPage>;
+type Read = (payload: { after?: number; before?: number; limit?: number }) => Promise<EventPage>;
+
+const pageEvents = 100; // of what is read back from the end: some twenty answers
 
 // Conversation is the open thread; a new one has no id yet.
 export class Conversation {
@@ -63,7 +65,7 @@ export class Conversation {
 
   async #load(read: Read): Promise<void> {
     if (!this.loaded) {
-      const page = await read({ before: Number.MAX_SAFE_INTEGER });
+      const page = await read({ before: Number.MAX_SAFE_INTEGER, limit: pageEvents });
       if (!this.loaded) {
         this.loaded = true;
         this.earlier = page.next ?? 0;
@@ -88,7 +90,7 @@ export class Conversation {
   }
 
   async #older(read: Read): Promise<void> {
-    const page = await read({ before: this.earlier });
+    const page = await read({ before: this.earlier, limit: pageEvents });
     this.earlier = page.next ?? 0;
     this.#prepend(page.events as Event[]);
   }

@@ -28,15 +28,15 @@ export function Mark() {
   );
 }
 
-// Copy puts a text on the clipboard.
-export function Copy({ text, label = "Copy" }: { text: string; label?: string }) {
+// Copy puts a text on the clipboard. label is what screen readers say, words what is seen.
+export function Copy({ text, label, words = "Copy" }: { text: string; label?: string; words?: string }) {
   const [said, say] = useState("");
   const copy = async () => {
     const done = await copyText(text);
     say(done ? "Copied" : "Not copied");
     setTimeout(() => say(""), 2000);
   };
-  return <button type="button" class="copy" onClick={copy} aria-label={said || label}>{said || "Copy"}</button>;
+  return <button type="button" class="copy" onClick={copy} aria-label={said ? undefined : label}>{said || words}</button>;
 }
 
 // copyText works without a secure context too, where the clipboard is not to be had.

@@ -8,7 +8,7 @@ import type { Call, Run, Step } from "./run";
 import type { Sent, Store } from "./store";
 import type { Stream } from "./texts";
 import type { ToolApprovalRequiredEvent, UserMessageEvent } from "./wire";
-import { atMoment, atTime, brief, pretty, seconds } from "./words";
+import { atMoment, atTime, brief, elapsed, pretty, seconds } from "./words";
 
 interface Props {
   run: Run;
@@ -38,7 +38,7 @@ export class RunView extends Component<Props> {
           </div>
         )}
         {run.outcome?.note && <p class={run.outcome.bad ? "outcome problem" : "outcome"}>{run.outcome.note}</p>}
-        {run.outcome?.text && <div class="after"><Copy text={run.outcome.text} label="Copy the answer" /></div>}
+        {run.outcome?.text && <div class="after"><Copy text={run.outcome.text} words="Copy answer" /></div>}
       </li>
     );
   }
@@ -81,7 +81,7 @@ function Work({ run, open, newest }: { run: Run; open: Stream[]; newest: boolean
       <button type="button" class="head" aria-expanded={shown} onClick={() => setWish(!shown)}>{headline(run, open)}</button>
       {shown && (
         <ol class="steps">
-          {run.steps.map((step, i) => <StepRow key={i} step={step} />)}
+          {run.steps.map((step, i) => <StepRow key={i} step={step} since={i ? run.steps[0]?.time : undefined} />)}
           {other && !run.outcome && <li class="step live" dir="auto">{liveText(other)}</li>}
         </ol>
       )}
@@ -106,11 +106,12 @@ function liveText(s: Stream): string {
   return `Progress${share} ${s.text}`;
 }
 
-function StepRow({ step }: { step: Step }) {
+// StepRow is a step, with the time that has passed since the first one.
+function StepRow({ step, since }: { step: Step; since?: string }) {
   return (
     <li class={`step ${step.tone}`} data-event={step.event}>
       {step.call ? <CallRow call={step.call} /> : <span dir="auto">{step.text}</span>}
-      <time datetime={step.time}>{atTime(step.time)}</time>
+      <time datetime={step.time} title={atMoment(step.time)}>{since ? elapsed(since, step.time) : atTime(step.time)}</time>
     </li>
   );
 }
@@ -125,8 +126,8 @@ function CallRow({ call }: { call: Call }) {
   return (
     <div class={call.status && call.status !== "ok" ? "call bad" : "call"} data-call={call.id}>
       <button type="button" class="fold" aria-expanded={open} onClick={() => setOpen(!open)}>
-        <span class="tool">{call.title ? `${call.title} · ${call.tool}` : call.tool}</span>{" "}
-        <code>{brief(call.given)}</code>{" "}
+        <span class="tool">{call.title || call.tool}</span>{" "}
+        <code>{call.title && <>{call.tool}: </>}{brief(call.given)}</code>{" "}
         <span class="state" data-event={call.status && "tool_completed"}>{state}</span>
       </button>
       {open && (

@@ -2,7 +2,7 @@
 import { Icon, Mark } from "./parts";
 import type { Store } from "./store";
 import type { Row } from "./threads";
-import { age, atMoment, era } from "./words";
+import { age, atMoment, era, plain } from "./words";
 
 export function Sidebar({ store }: { store: Store }) {
   const now = Date.now();
@@ -48,8 +48,8 @@ function Chat({ row, now, open }: { row: Row; now: number; open: boolean }) {
     <li>
       <a href={`#${row.thread_id}`} aria-current={open ? "page" : undefined}>
         <span class="title" dir="auto">{row.title || "Chat"}</span>
+        <span class={row.active_run ? "last busy" : "last"} dir="auto">{row.active_run ? "Working…" : plain(row.last_text)}</span>
         <time datetime={row.updated} title={atMoment(row.updated)}>{age(row.updated, now)}</time>
-        <span class={row.active_run ? "last busy" : "last"} dir="auto">{row.active_run ? "Working…" : row.last_text}</span>
       </a>
     </li>
   );

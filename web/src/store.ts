@@ -31,6 +31,7 @@ export class Store implements Listener {
   draft = "";
   listing = false;
   titleChars = 200;
+  #pageEvents = 100;
   #device: Connection | null = null;
   #lost = false;
   #scheduled = false;
@@ -124,6 +125,7 @@ export class Store implements Listener {
   established({ user, limits }: ConnectionEstablished, fresh: boolean): void {
     if (user.id !== this.user?.id) return location.reload(); // another login in another tab
     this.titleChars = limits.title_chars;
+    this.#pageEvents = limits.page_events;
     this.texts.reconnected();
     if (!fresh) return;
     this.#reset();
@@ -188,9 +190,10 @@ export class Store implements Listener {
   }
 
   #read(chat: Conversation) {
-    return async (payload: { after?: number; before?: number }) => {
+    return async (payload: { after?: number; before?: number; limit?: number }) => {
       if (!this.#device) throw new Problem("unreachable", "There is no connection.");
-      return this.#device.ask("get_thread", payload, chat.id);
+      const { limit } = payload;
+      return this.#device.ask("get_thread", limit ? { ...payload, limit: Math.min(limit, this.#pageEvents) } : payload, chat.id);
     };
   }
 

@@ -14,9 +14,11 @@ export interface Stream {
 
 interface Open {
   attempt: number;
-  asked: boolean; // for the text so far, after a gap
+  asked: number; // when the text so far was asked for, after a gap; 0 if there is none
   streams: Map<string, Stream>;
 }
+
+const patience = 1000; // ms for the text so far to come: it may be lost too
 
 const key = (kind: string, id = "") => `${kind} ${id}`;
 
@@ -50,11 +52,12 @@ export class Texts {
       stream.text = p.text ?? "";
       stream.next = p.count;
     } else {
-      const first = !run.asked;
-      run.asked = true;
-      return first ? "gap" : "";
+      const now = performance.now();
+      if (run.asked && now - run.asked < patience) return "";
+      run.asked = now;
+      return "gap";
     }
-    if (p.index === 0) run.asked = false;
+    if (p.index === 0) run.asked = 0;
     return "changed";
   }
 
@@ -93,12 +96,12 @@ export class Texts {
 
   // reconnected makes gaps worth asking about again.
   reconnected(): void {
-    for (const run of this.#runs.values()) run.asked = false;
+    for (const run of this.#runs.values()) run.asked = 0;
   }
 
   #run(id: string): Open {
     let run = this.#runs.get(id);
-    if (!run) this.#runs.set(id, (run = { attempt: 0, asked: false, streams: new Map() }));
+    if (!run) this.#runs.set(id, (run = { attempt: 0, asked: 0, streams: new Map() }));
     return run;
   }
 

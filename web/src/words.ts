@@ -1,7 +1,7 @@
 // How values are put into words.
 
 // seconds is a duration.
-export const seconds = (ms: number) => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);
+export const seconds = (ms: number) => (ms < 1 ? "under 1 ms" : ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);
 
 // pretty is a value as a person reads it.
 export const pretty = (value: unknown) => (typeof value === "string" ? value : (JSON.stringify(value, null, 2) ?? ""));
@@ -14,6 +14,9 @@ export function brief(value: unknown, most = 60): string {
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
+// plain is Markdown in one line, without its commonest marks.
+export const plain = (text: string) => text.replace(/\*\*|__|~~|`+|^\s*(?:#{1,6}|>|[-*+])\s+/gm, "").replace(/\s+/g, " ");
+
 const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
 const clockWithSeconds = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const day = new Intl.DateTimeFormat([], { day: "numeric", month: "short" });
@@ -21,6 +24,13 @@ const full = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "shor
 
 export const atTime = (time: string) => clockWithSeconds.format(new Date(time));
 export const atMoment = (time: string) => full.format(new Date(time));
+
+// elapsed is the time between two moments.
+export function elapsed(from: string, to: string): string {
+  const s = Math.max(0, new Date(to).getTime() - new Date(from).getTime()) / 1000;
+  if (s < 100) return `+${s.toFixed(1)} s`;
+  return `+${Math.floor(s / 60)} min ${Math.round(s % 60)} s`;
+}
 
 // age is a time as the list of chats shows it: of today the time of day, else the day.
 export function age(time: string, now: number): string {
