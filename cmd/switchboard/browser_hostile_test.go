@@ -172,6 +172,19 @@ func browserHostile(t *testing.T, browser context.Context) {
 	t.Logf("%d attacks from answers, thinking, tools, questions and titles: no dialog, no code ran, nothing injected", len(attacks))
 }
 
+// deepText is Markdown that is slow to read for a reader that looks ahead too much or nests too deep.
+func deepText() string {
+	const n = 15_000
+	var b strings.Builder
+	for _, s := range []string{"> ", "*a **b ", "[", "[a](", "`x ``", "<", "http://[", "- ", "_", "~~~", "!["} {
+		b.WriteString(strings.Repeat(s, n/len(s)) + "\n\n")
+	}
+	for _, s := range []string{"# " + strings.Repeat(" ", n) + "x", "``` " + strings.Repeat("a ", n/2) + "`", strings.Repeat("~", n) + "`", "a | b\n---" + strings.Repeat(" ", n) + "x", "`` " + strings.Repeat(" ", n) + "x``"} {
+		b.WriteString(s + "\n\n")
+	}
+	return b.String()
+}
+
 const richText = "# Heading\n\nSome **bold**, *slanted*, ~~gone~~ and `code` text, 2*3*4 = 24, snake_case_name.\nA second line.\n\n" +
 	"1. first\n2. second\n   - inner *one*\n   - inner two\n\n   more of the second\n3. third\n\n- a\n- b\n\n" +
 	"> quoted\n> on two lines\n\n```go\nfunc main() {\n\tfmt.Println(\"<b>\")\n}\n```\n\n" +
@@ -181,7 +194,7 @@ const richText = "# Heading\n\nSome **bold**, *slanted*, ~~gone~~ and `code` tex
 
 // browserMarkdown: an answer in Markdown is the elements it means, the same while it is written and after a reload.
 func browserMarkdown(t *testing.T, browser context.Context) {
-	deep := strings.Repeat("> ", 500) + "deep " + strings.Repeat("*a **b ", 3000) + strings.Repeat("[", 3000) + strings.Repeat("`x ``", 2000) + "\n" + strings.Repeat("- ", 400) + "item"
+	deep := deepText()
 	s := serveModel(t, map[string][][]model.Chunk{"rich": {pieces(richText)}, "deep": {{{Text: deep}}}})
 	s.user(t, "ada")
 	b := openPage(t, browser, s)
@@ -221,7 +234,11 @@ func browserMarkdown(t *testing.T, browser context.Context) {
 	b.click("#new")
 	b.say("deep")
 	b.untilEnded(1)
-	if n := js[int](b, `document.querySelector(".markdown").innerText.length`); n < 20_000 {
+	if n := js[int](b, `document.querySelector(".markdown").innerText.length`); n < len(deep)/2 {
 		t.Errorf("%d characters are shown of %d", n, len(deep))
+	}
+	longest := js[float64](b, `new Promise((done) => { new PerformanceObserver((l, o) => { o.disconnect(); done(Math.max(...l.getEntries().map((e) => e.duration))); }).observe({ type: "longtask", buffered: true }); setTimeout(() => done(0), 2000); })`)
+	if t.Logf("%d KB of hostile Markdown: the page was busy for at most %.0f ms", len(deep)>>10, longest); longest > 3000 {
+		t.Error("the page hangs")
 	}
 }

@@ -18,13 +18,15 @@ export type Block =
   | { kind: "table"; align: Align[]; head: Span[][]; rows: Span[][][] }
   | { kind: "rule" };
 
-const deepest = 12;
-const fence = /^ {0,3}(`{3,}|~{3,})\s*([^\s`]*)[^`]*$/;
-const heading = /^ {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$/;
+const deepest = 12; // blocks in blocks, spans in spans
+const mostLabel = 1000; // characters of a link's text
+const mostAddress = 2000;
+const fence = /^ {0,3}(`{3,}|~{3,}(?!~))([^`]*)$/;
+const heading = /^ {0,3}(#{1,6})[ \t]+(.*)$/;
 const rule = /^ {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$/;
 const item = /^( {0,3})([-*+]|\d{1,9}[.)])( +|$)(.*)$/;
 const quote = /^ {0,3}> ?(.*)$/;
-const delimiter = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/;
+const delimiter = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?$/;
 
 // readMarkdown reads a text.
 export function readMarkdown(text: string): Block[] {
@@ -59,8 +61,8 @@ function readBlocks(lines: string[], depth: number): Block[] {
 function special(lines: string[], i: number, inside: boolean, depth: number): [Block, number] | null {
   const line = lines[i] ?? "";
   let m;
-  if ((m = fence.exec(line))) return readFence(lines, i, m[1] ?? "", m[2] ?? "");
-  if ((m = heading.exec(line))) return [{ kind: "heading", level: (m[1] ?? "").length, spans: readSpans(m[2] ?? "") }, i + 1];
+  if ((m = fence.exec(line))) return readFence(lines, i, m[1] ?? "", (m[2] ?? "").trim().split(/\s/)[0] ?? "");
+  if ((m = heading.exec(line))) return [{ kind: "heading", level: (m[1] ?? "").length, spans: readSpans(withoutMarks(m[2] ?? "")) }, i + 1];
   if (rule.test(line)) return [{ kind: "rule" }, i + 1];
   if (quote.test(line)) {
     const inner: string[] = [];
@@ -68,8 +70,16 @@ function special(lines: string[], i: number, inside: boolean, depth: number): [B
     return [{ kind: "quote", blocks: readBlocks(inner, depth + 1) }, i];
   }
   if ((m = item.exec(line)) && (m[4] || !inside)) return readList(lines, i, depth);
-  if (line.includes("|") && !inside && delimiter.test(lines[i + 1] ?? "") && (lines[i + 1] ?? "").includes("-")) return readTable(lines, i);
+  if (line.includes("|") && !inside && delimiter.test((lines[i + 1] ?? "").trimEnd())) return readTable(lines, i);
   return null;
+}
+
+// withoutMarks is a heading without the marks that may close it.
+function withoutMarks(text: string): string {
+  text = text.trimEnd();
+  let end = text.length;
+  while (text[end - 1] === "#") end--;
+  return end === 0 || /\s/.test(text[end - 1] ?? "") ? text.slice(0, end).trimEnd() : text;
 }
 
 // readFence reads a block of code; one that is not closed yet goes to the end.
@@ -162,7 +172,7 @@ export function safeURL(text: string): string {
 
 const letter = /[\p{L}\p{N}]/u;
 const punctuation = /[!-/:-@[-`{-~]/;
-const bareURL = /https?:\/\/[^\s<>"'`]+/y;
+const bareURL = /https?:\/\/[^\s<>"'`]{1,2000}/y;
 const marks: [string, (spans: Span[]) => Span][] = [
   ["***", (spans) => ({ kind: "strong", spans: [{ kind: "em", spans }] })],
   ["**", (spans) => ({ kind: "strong", spans })],
@@ -225,11 +235,11 @@ function readSpan(text: string, i: number, depth: number, dead: Set<string>): [S
     case "~":
       return readMark(text, i, depth, dead);
     case "!":
-      return text[i + 1] === "[" ? readLink(text, i + 1, depth, dead) : null;
+      return text[i + 1] === "[" ? readLink(text, i + 1, depth) : null;
     case "[":
-      return readLink(text, i, depth, dead);
+      return readLink(text, i, depth);
     case "<":
-      return readAngle(text, i, dead);
+      return readAngle(text, i);
     case "h":
       return letter.test(text[i - 1] ?? "") ? null : readBare(text, i);
   }
@@ -242,11 +252,16 @@ function readCode(text: string, i: number, dead: Set<string>): [Span, number] | 
   if (dead.has(mark)) return null;
   for (let j = text.indexOf(mark, i + n); j >= 0; j = text.indexOf(mark, j)) {
     const m = runAt(text, j);
-    if (m === n) return [{ kind: "code", text: text.slice(i + n, j).replace(/\n/g, " ").replace(/^ (.*\S.*) $/, "$1") }, j + n];
+    if (m === n) return [{ kind: "code", text: inner(text.slice(i + n, j).replaceAll("\n", " ")) }, j + n];
     j += m;
   }
   dead.add(mark);
   return null;
+}
+
+// inner takes away the spaces that keep code apart from its marks.
+function inner(code: string): string {
+  return code.startsWith(" ") && code.endsWith(" ") && code.trim() ? code.slice(1, -1) : code;
 }
 
 function readMark(text: string, i: number, depth: number, dead: Set<string>): [Span, number] | null {
@@ -271,22 +286,24 @@ function readMark(text: string, i: number, depth: number, dead: Set<string>): [S
 }
 
 // readLink reads [label](address). What is no safe address stays text.
-function readLink(text: string, i: number, depth: number, dead: Set<string>): [Span, number] | null {
-  if (dead.has("](")) return null;
-  const middle = text.indexOf("](", i);
-  if (middle < 0) dead.add("](");
-  if (middle < 0 || middle - i > 1000 || text.slice(i + 1, middle).includes("[")) return null;
+function readLink(text: string, i: number, depth: number): [Span, number] | null {
+  const middle = i + text.slice(i, i + mostLabel).indexOf("](");
+  if (middle < i || text.slice(i + 1, middle).includes("[")) return null;
   let open = 1;
   let end = middle + 2;
-  for (; end < text.length && end - middle < 3000 && open > 0; end++) {
+  for (; end < text.length && end - middle < mostAddress && open > 0; end++) {
     if (text[end] === "(") open++;
     else if (text[end] === ")") open--;
     else if (text[end] === "\n") return null;
   }
   if (open > 0) return null;
-  const address = text.slice(middle + 2, end - 1).trim().replace(/\s+(?:"[^"]*"|'[^']*')$/, "").replace(/^<(.*)>$/, "$1");
+  const whole = text.slice(middle + 2, end - 1).trim();
+  const space = whole.search(/\s/);
+  const title = space < 0 ? "" : whole.slice(space).trim();
+  if (title && (title.length < 2 || title[0] !== title.at(-1) || !`"'`.includes(title[0] ?? ""))) return null;
+  const address = (space < 0 ? whole : whole.slice(0, space)).replace(/^<(.*)>$/, "$1");
   const href = safeURL(address);
-  if (!href || /\s/.test(address)) return null;
+  if (!href) return null;
   const label = text.slice(i + 1, middle).trim();
   return [{ kind: "link", href, spans: label ? plainSpans(readSpans(label, depth + 1)) : [{ kind: "text", text: address }] }, end];
 }
@@ -296,11 +313,9 @@ function plainSpans(spans: Span[]): Span[] {
   return spans.flatMap((s): Span[] => (s.kind === "link" ? s.spans : [s]));
 }
 
-function readAngle(text: string, i: number, dead: Set<string>): [Span, number] | null {
-  if (dead.has(">")) return null;
-  const end = text.indexOf(">", i);
-  if (end < 0) dead.add(">");
-  if (end < 0 || end - i > 2000) return null;
+function readAngle(text: string, i: number): [Span, number] | null {
+  const end = i + text.slice(i, i + mostAddress).indexOf(">");
+  if (end < i) return null;
   const address = text.slice(i + 1, end);
   const href = /\s/.test(address) ? "" : safeURL(address);
   return href ? [{ kind: "link", href, spans: [{ kind: "text", text: address }] }, end + 1] : null;

@@ -30,6 +30,7 @@ export interface Outcome {
   text: string; // the answer, or what was written of it
   note: string; // why there is no answer
   bad: boolean;
+  again: boolean; // asking again may help
   headline: string;
 }
 
@@ -137,15 +138,15 @@ export class Run {
     const row = (text: string, tone: Step["tone"] = "") => this.steps.push({ event: e.type, time: e.time, text, tone });
     if (e.type === "agent_completed") {
       const { text, usage, duration_ms: ms } = e.payload;
-      this.outcome = { text, note: "", bad: false, headline: `Answered in ${seconds(ms)}${used}` };
+      this.outcome = { text, note: "", bad: false, again: false, headline: `Answered in ${seconds(ms)}${used}` };
       row(`Answered in ${seconds(ms)}, ${usage.input_tokens} tokens read, ${usage.output_tokens} written`);
     } else if (e.type === "agent_failed") {
-      const { message, partial_text: text = "" } = e.payload;
-      this.outcome = { text, note: `This answer failed: ${message}`, bad: true, headline: `Failed${used}` };
+      const { message, retryable, partial_text: text = "" } = e.payload;
+      this.outcome = { text, note: `This answer failed: ${message}`, bad: true, again: retryable, headline: `Failed${used}` };
       row(`Failed: ${message}`, "bad");
     } else if (e.type === "agent_stopped") {
       const { reason, partial_text: text = "" } = e.payload;
-      this.outcome = { text, note: stops[reason] ?? "Stopped.", bad: false, headline: `Stopped${used}` };
+      this.outcome = { text, note: stops[reason] ?? "Stopped.", bad: false, again: false, headline: `Stopped${used}` };
       row("Stopped");
     }
   }

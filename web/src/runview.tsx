@@ -37,7 +37,11 @@ export class RunView extends Component<Props> {
             <Markdown text={text} />
           </div>
         )}
-        {run.outcome?.note && <p class={run.outcome.bad ? "outcome problem" : "outcome"}>{run.outcome.note}</p>}
+        {run.outcome?.note && (
+          <p class={run.outcome.bad ? "outcome problem" : "outcome"}>{run.outcome.note}{" "}
+            {run.outcome.again && newest && <button type="button" class="link" onClick={() => store.send(run.question.text)}>Ask again</button>}
+          </p>
+        )}
         {run.outcome?.text && <div class="after"><Copy text={run.outcome.text} words="Copy answer" /></div>}
       </li>
     );

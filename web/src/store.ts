@@ -35,20 +35,23 @@ export class Store implements Listener {
   #device: Connection | null = null;
   #lost = false;
   #scheduled = false;
+  #took = 0; // ms for the last drawing
 
   constructor(private readonly draw: () => void) {
     addEventListener("hashchange", () => this.phase === "in" && this.#open());
   }
 
-  // changed draws anew, once for all changes before the next frame.
+  // changed draws anew soon, once for all changes until then.
   changed(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
     const draw = () => {
       this.#scheduled = false;
+      const begin = performance.now();
       this.draw();
+      this.#took = performance.now() - begin;
     };
-    if (document.hidden) setTimeout(draw, 50);
+    if (document.hidden || this.#took > 30) setTimeout(draw, Math.max(50, this.#took)); // a long answer leaves time for other things
     else requestAnimationFrame(draw);
   }
 
@@ -90,8 +93,8 @@ export class Store implements Listener {
     this.loginNote = "";
     this.#restore();
     this.#device ??= new Connection(this);
+    this.chat = new Conversation(location.hash.slice(1), this.texts); // it is read when the connection is there
     this.#device.connect(true);
-    this.#open(true);
   }
 
   #leave(note: string): void {

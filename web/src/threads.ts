@@ -7,6 +7,7 @@ export type Row = ThreadSummary;
 export class Threads {
   next = "";
   loaded = false;
+  version = 0; // grows with every change
   #rows = new Map<string, Row>();
 
   get(id: string): Row | undefined {
@@ -20,6 +21,7 @@ export class Threads {
 
   // page takes a page of the server's list; first says that it is the newest one.
   page(rows: Row[], next: string | undefined, first: boolean): void {
+    this.version++;
     for (const row of rows) this.#rows.set(row.thread_id, row);
     if (!first || !this.loaded) this.next = next ?? "";
     this.loaded = true;
@@ -27,6 +29,7 @@ export class Threads {
 
   // event keeps the list up to date; it returns false if the event's thread is not known: read the list again.
   event(e: Event): boolean {
+    this.version++;
     if (e.type === "thread_deleted") {
       this.#rows.delete(e.thread_id);
       return true;
