@@ -119,6 +119,10 @@ func browserGoldenPath(t *testing.T, browser context.Context) {
 
 	b.click(fmt.Sprintf(".chats a[href='#%s']", first))
 	b.untilEnded(2)
+	b.do(chromedp.NavigateBack())
+	b.untilEnded(1)
+	b.do(chromedp.NavigateForward())
+	b.untilEnded(2)
 	b.click("#delete")
 	b.click("dialog .danger")
 	b.until(`document.querySelectorAll(".chats .title").length === 1 && document.querySelector(".welcome")`)

@@ -52,12 +52,17 @@ type axe struct {
 	}
 }
 
+const axeRemedy = "run npm ci in web"
+
 // checkAccess lets axe-core look at the page.
 func (b *tab) checkAccess(where string) {
 	b.t.Helper()
 	if !js[bool](b, `"axe" in window`) {
 		source, err := os.ReadFile("../../web/node_modules/axe-core/axe.min.js")
-		machine.Needs(b.t, machine.Node, err == nil, "run npm ci in web")
+		if !machine.Has(b.t, machine.Node, err == nil, axeRemedy) {
+			b.t.Logf("axe, %s: left out: %s", where, axeRemedy)
+			return
+		}
 		b.do(chromedp.Evaluate[chromedp.Void](string(source)))
 	}
 	var a axe

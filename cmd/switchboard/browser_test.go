@@ -48,12 +48,16 @@ func TestE2EBrowser(t *testing.T) {
 		{"Markdown", browserMarkdown},
 		{"approvals", browserApprovals},
 		{"keyboard only", browserKeyboard},
-		{"looks", browserLooks},
+		{"light, dark, phone, axe-core", browserLooks},
 	} {
-		t.Run(strings.ReplaceAll(x.name, " ", "-"), func(t *testing.T) {
+		t.Run(strings.ReplaceAll(strings.ReplaceAll(x.name, ",", ""), " ", "-"), func(t *testing.T) {
 			t.Parallel()
 			room <- struct{}{}
-			defer func() { <-room }()
+			begin := time.Now()
+			defer func() {
+				t.Logf("took %v by itself", time.Since(begin).Round(100*time.Millisecond))
+				<-room
+			}()
 			x.run(t, b)
 		})
 	}

@@ -21,13 +21,19 @@ const (
 // Needs skips a test if a thing is not here, or fails it if the thing is required. remedy says how to get it.
 func Needs(t testing.TB, thing Thing, here bool, remedy string) {
 	t.Helper()
-	if here {
-		return
+	if !Has(t, thing, here, remedy) {
+		t.Skipf("no %s: %s", thing, remedy)
 	}
-	if required(os.Getenv("SWITCHBOARD_REQUIRE"), thing) {
+}
+
+// Has is Needs for a test that can leave out a part: it returns whether the thing is here, and fails the test if it is
+// required and not here.
+func Has(t testing.TB, thing Thing, here bool, remedy string) bool {
+	t.Helper()
+	if !here && required(os.Getenv("SWITCHBOARD_REQUIRE"), thing) {
 		t.Fatalf("%s is required and not here: %s", thing, remedy)
 	}
-	t.Skipf("no %s: %s", thing, remedy)
+	return here
 }
 
 func required(list string, thing Thing) bool {

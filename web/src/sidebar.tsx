@@ -16,8 +16,8 @@ export function Sidebar({ store }: { store: Store }) {
       <div class="brand"><Mark /><span>Switchboard</span>
         <button type="button" ref={close} class="quiet close-menu" aria-label="Close the list of chats" onClick={() => store.toggleMenu(false)}><Icon name="close" /></button>
       </div>
-      <a id="new" class="new" href="#" onClick={() => newChat(store)}><Icon name="plus" />New chat</a>
-      <List threads={store.threads} version={store.threads.version} open={store.chat.id} busy={store.listing} older={() => store.list(true)} />
+      <a id="new" class="new" href="#" onClick={(e) => newChat(e, store)}><Icon name="plus" />New chat</a>
+      <List threads={store.threads} version={store.threads.version} open={store.chat.id} busy={store.listing} go={(id) => store.go(id)} older={() => store.list(true)} />
       <div class="account">
         <span class="who"><span class="avatar" aria-hidden="true">{(store.user?.name ?? "?").slice(0, 1).toUpperCase()}</span><span dir="auto">{store.user?.name}</span></span>
         <button type="button" id="logout" class="quiet" onClick={() => store.logOut()}><Icon name="leave" />Log out</button>
@@ -31,6 +31,7 @@ interface ListProps {
   version: number; // of threads
   open: string;
   busy: boolean;
+  go: (id: string) => void;
   older: () => void;
 }
 
@@ -41,7 +42,7 @@ class List extends Component<ListProps> {
     return next.threads !== threads || next.version !== version || next.open !== open || next.busy !== busy;
   }
 
-  render({ threads, open, busy, older }: ListProps) {
+  render({ threads, open, busy, go, older }: ListProps) {
     const now = Date.now();
     const eras = new Map<string, Row[]>();
     for (const row of threads.sorted()) {
@@ -55,7 +56,7 @@ class List extends Component<ListProps> {
         {[...eras].map(([name, rows]) => (
           <section key={name}>
             <h2>{name}</h2>
-            <ul>{rows.map((row) => <Chat key={row.thread_id} row={row} now={now} open={row.thread_id === open} />)}</ul>
+            <ul>{rows.map((row) => <Chat key={row.thread_id} row={row} now={now} open={row.thread_id === open} go={go} />)}</ul>
           </section>
         ))}
         {!eras.size && <p class="nothing">{threads.loaded ? "Your chats will be listed here." : "Loading…"}</p>}
@@ -65,16 +66,26 @@ class List extends Component<ListProps> {
   }
 }
 
-// newChat closes the menu and takes the keyboard to the message, also if the chat is a new one already.
-function newChat(store: Store): void {
-  store.toggleMenu(false);
+// isPlain reports whether a click is one that the browser would not open elsewhere.
+const isPlain = (e: MouseEvent) => e.button === 0 && !(e.ctrlKey || e.metaKey || e.shiftKey || e.altKey);
+
+// newChat takes the keyboard to the message, also if the chat is a new one already.
+function newChat(e: MouseEvent, store: Store): void {
+  if (!isPlain(e)) return;
+  e.preventDefault();
+  store.go("");
   document.getElementById("text")?.focus();
 }
 
-function Chat({ row, now, open }: { row: Row; now: number; open: boolean }) {
+function Chat({ row, now, open, go }: { row: Row; now: number; open: boolean; go: (id: string) => void }) {
+  const click = (e: MouseEvent) => {
+    if (!isPlain(e)) return;
+    e.preventDefault();
+    go(row.thread_id);
+  };
   return (
     <li>
-      <a href={`#${row.thread_id}`} aria-current={open ? "page" : undefined}>
+      <a href={`#${row.thread_id}`} aria-current={open ? "page" : undefined} onClick={click}>
         <span class="title" dir="auto">{row.title || "Chat"}</span>
         <span class={row.active_run ? "last busy" : "last"} dir="auto">{row.active_run ? "Working…" : plain(row.last_text)}</span>
         <time datetime={row.updated} title={atMoment(row.updated)}>{age(row.updated, now)}</time>

@@ -180,6 +180,12 @@ export class Store implements Listener {
     this.announce(text);
   }
 
+  // go opens a thread at once, "" for a new one: what is written next is for it.
+  go(id: string): void {
+    if (this.chat.id !== id) history.pushState(null, "", `#${id}`);
+    this.#open();
+  }
+
   // open shows the thread that the address names.
   #open(again = false): void {
     const id = location.hash.slice(1);
