@@ -97,8 +97,17 @@ func browserGoldenPath(t *testing.T, browser context.Context) {
 	if got := b.count(".run:first-child .step"); got != 0 {
 		t.Errorf("the timeline of the older answer still shows %d steps", got)
 	}
-	first := b.chatOf()
+	b.manageChats(s, token, b.chatOf())
 
+	b.click("#logout")
+	b.untilSeen("#username")
+	b.logIn("ada", "the-password-of-ada")
+	b.until(`document.querySelectorAll(".chats .title").length === 1`)
+}
+
+// manageChats renames the first chat, begins a second one, goes between them and deletes the first.
+func (b *tab) manageChats(s *server, token string, first switchboard.ThreadID) {
+	b.t.Helper()
 	b.click("#rename")
 	b.until(`document.activeElement?.id === "title"`)
 	b.write("Sums and clocks")
@@ -111,10 +120,10 @@ func browserGoldenPath(t *testing.T, browser context.Context) {
 	b.say("Tell me a story of 30 words")
 	b.untilEnded(1)
 	if text := b.checkAnswer(s, token); len(strings.Fields(text)) != 30 {
-		t.Errorf("the story: %q", text)
+		b.t.Errorf("the story: %q", text)
 	}
 	if titles := js[[]string](b, `[...document.querySelectorAll(".chats .title")].map((e) => e.innerText)`); len(titles) != 2 || titles[1] != "Sums and clocks" {
-		t.Errorf("the list: %q", titles)
+		b.t.Errorf("the list: %q", titles)
 	}
 
 	b.click(fmt.Sprintf(".chats a[href='#%s']", first))
@@ -126,11 +135,6 @@ func browserGoldenPath(t *testing.T, browser context.Context) {
 	b.click("#delete")
 	b.click("dialog .danger")
 	b.until(`document.querySelectorAll(".chats .title").length === 1 && document.querySelector(".welcome")`)
-
-	b.click("#logout")
-	b.untilSeen("#username")
-	b.logIn("ada", "the-password-of-ada")
-	b.until(`document.querySelectorAll(".chats .title").length === 1`)
 }
 
 // midAnswer begins a story and returns when a part of it is shown.
@@ -169,8 +173,6 @@ func browserKill(t *testing.T, browser context.Context) {
 	b.expect("ERR_CONNECTION_REFUSED", "WebSocket connection to")
 	b.logIn("ada", "the-password-of-ada")
 	b.midAnswer(300)
-	js[bool](b, `(window.states = [], new MutationObserver(() => states.push(document.querySelector("#connection").innerText))
-		.observe(document.querySelector("#connection"), { subtree: true, childList: true, characterData: true, attributes: true }), true)`)
 	s.end(t, "KILL")
 	b.until(`document.querySelector("#connection").dataset.state === "waiting"`)
 	if said := b.text("#connection"); !strings.Contains(said, "Reconnecting in ") {

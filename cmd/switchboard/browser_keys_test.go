@@ -8,6 +8,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/netra-systems/switchboard/model"
 )
 
 // browserApprovals: a tool that needs a person shows exactly what it would do, and does as the person says.
@@ -35,6 +37,35 @@ func browserApprovals(t *testing.T, browser context.Context) {
 			t.Errorf("after %s:\n%s", x.button, steps)
 		}
 	}
+}
+
+// browserFailures: an answer that breaks off is shown as far as it came, says so, and can be asked for again.
+func browserFailures(t *testing.T, browser context.Context) {
+	long := strings.Repeat("thinking of it ", 60)
+	s := serveModel(t, map[string][][]model.Chunk{"think": {{{Thinking: long}, {Text: "thought"}}}})
+	s.user(t, "ada")
+	b := openPage(t, browser, s)
+	b.logIn("ada", "the-password-of-ada")
+	b.say("[[fake:text Half of an answer, and then]] [[fake:cut after=3]]")
+	b.untilEnded(1)
+	if text, end := b.answer(), b.text(".run .outcome"); text != "Half of an" || !strings.HasPrefix(end, "This answer failed: ") {
+		t.Errorf("shown: %q, %q", text, end)
+	}
+	b.until(`document.querySelector("#announcer").innerText.includes("This answer failed")`)
+	b.click(".outcome button")
+	b.untilEnded(2)
+	if asked := js[[]string](b, `[...document.querySelectorAll(".question > div")].map((e) => e.innerText)`); len(asked) != 2 || asked[0] != asked[1] {
+		t.Errorf("asked: %q", asked)
+	}
+	b.click("#text")
+	b.say("think")
+	b.untilEnded(3)
+	thought := ".run:last-child .step.thought button"
+	if said := js[string](b, fmt.Sprintf(`document.querySelector(%q).parentElement.innerText`, thought)); len(said) > 400 {
+		t.Errorf("a long thought is shown with %d characters", len(said))
+	}
+	b.click(thought)
+	b.until(fmt.Sprintf(`[...document.querySelectorAll(".run:last-child .step.thought")].some((e) => e.innerText.includes(%q))`, strings.TrimSpace(long)))
 }
 
 // tabTo presses Tab until an element has the focus; every stop on the way must show it.

@@ -47,6 +47,7 @@ func TestE2EBrowser(t *testing.T) {
 		{"hostile text", browserHostile},
 		{"Markdown", browserMarkdown},
 		{"approvals", browserApprovals},
+		{"failures", browserFailures},
 		{"keyboard only", browserKeyboard},
 		{"light, dark, phone, axe-core", browserLooks},
 	} {

@@ -10,7 +10,6 @@ const pageEvents = 100; // of what is read back from the end: some twenty answer
 // Conversation is the open thread; a new one has no id yet.
 export class Conversation {
   id: string;
-  title = "";
   runs: Run[] = [];
   earlier = 0; // where older events go on, 0 if all are here
   loaded = false;

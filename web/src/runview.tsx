@@ -114,9 +114,23 @@ function liveText(s: Stream): string {
 function StepRow({ step, since }: { step: Step; since?: string }) {
   return (
     <li class={`step ${step.tone}`} data-event={step.event}>
-      {step.call ? <CallRow call={step.call} /> : <span dir="auto">{step.text}</span>}
+      {step.call ? <CallRow call={step.call} /> : <StepText text={step.text} />}
       <time datetime={step.time} title={atMoment(step.time)}>{since ? elapsed(since, step.time) : atTime(step.time)}</time>
     </li>
+  );
+}
+
+const longText = 400; // characters of a step that are shown without asking
+
+// StepText is what a step says; of a long one the beginning, until more is asked for.
+function StepText({ text }: { text: string }) {
+  const [all, setAll] = useState(false);
+  if (text.length <= longText) return <span dir="auto">{text}</span>;
+  return (
+    <span dir="auto">
+      {all ? text : `${text.slice(0, longText - 100)}… `}
+      {!all && <button type="button" class="link" onClick={() => setAll(true)}>Show all</button>}
+    </span>
   );
 }
 

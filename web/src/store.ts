@@ -359,6 +359,6 @@ export class Store implements Listener {
 
   // title is the open thread's.
   get title(): string {
-    return this.threads.get(this.chat.id)?.title ?? this.chat.title;
+    return this.threads.get(this.chat.id)?.title ?? "";
   }
 }
