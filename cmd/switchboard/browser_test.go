@@ -79,16 +79,17 @@ func startChromium(t *testing.T) context.Context {
 	}
 	machine.Needs(t, machine.Browser, path != "", "apt-get install chromium")
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.UserDataDir(t.TempDir()), chromedp.ModifyCmdFunc(endWithParent), chromedp.WSURLReadTimeout(startTime))
+		chromedp.ModifyCmdFunc(endWithParent), chromedp.WSURLReadTimeout(startTime))
 	for _, flag := range []string{"disable-quic", "disable-component-update", "disable-domain-reliability", "no-pings"} {
 		options = append(options, chromedp.Flag(flag, true))
 	}
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(end)
-	ctx, cancel := chromedp.NewContext(allocator)
+	ctx, _ := chromedp.NewContext(allocator)
 	t.Cleanup(func() {
-		cancel()
-		_ = chromedp.WaitClosed(ctx) // so that its folder is free
+		if err := chromedp.Cancel(ctx); err != nil { // it waits for the process, and for its folder to be removed
+			t.Errorf("Chromium does not end: %v", err)
+		}
 	})
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("Chromium does not start: %v", err)
