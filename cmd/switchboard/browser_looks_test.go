@@ -109,6 +109,7 @@ func browserLooks(t *testing.T, browser context.Context) {
 	b.picture("page.png")
 	b.checkAccess("a chat, light")
 	b.click("#rename")
+	b.focused("#title")
 	b.checkAccess("a dialog, light")
 	b.scheme("dark")
 	b.checkAccess("a dialog, dark")
