@@ -251,10 +251,14 @@ func (b *tab) count(selector string) int {
 	return js[int](b, fmt.Sprintf(`document.querySelectorAll(%q).length`, selector))
 }
 
-// click clicks in the middle of an element.
+// click clicks in the middle of an element, once nothing covers it.
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.untilSeen(selector)
+	b.until(fmt.Sprintf(`((e) => {
+		e.scrollIntoViewIfNeeded();
+		const r = e.getBoundingClientRect();
+		return !e.disabled && e.contains(document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2));
+	})(document.querySelector(%q))`, selector))
 	b.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
