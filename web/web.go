@@ -1,22 +1,26 @@
-// Package web serves the page: log in and chat, in a browser without a build step.
+// Package web serves the page: log in and chat, in a browser.
 //
-// The page is a client of the public protocol like any other and has no privileges. What people and models wrote is
-// shown as text, never as markup, and the page needs nothing but its own files, so it works under the strictest
-// Content-Security-Policy; that header is set by transport, for everything a node serves.
+// The page is a client of the public protocol like any other and has no privileges. It is written in src and bundled
+// into dist by internal/cmd/bundle; dist is embedded, so neither building nor running Switchboard needs Node. What people
+// and models wrote is shown as text and as the few elements of Markdown, never as markup of theirs, and the page needs
+// nothing but its own files, so it works under the strictest Content-Security-Policy; that header is set by transport, for
+// everything a node serves. The page adds to it that no script may turn text into markup.
 package web
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"net/http"
 	"path"
+	"strings"
 	"time"
 )
 
-//go:embed static
-var static embed.FS
+//go:embed dist
+var dist embed.FS
 
 // types are the media types of the files, by extension: the system's own table would differ from machine to machine.
 var types = map[string]string{
@@ -26,16 +30,16 @@ var types = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-// file is a file as it is served.
+// file is a file as it is served: plain, and compressed by gzip (RFC 1952).
 type file struct {
-	body []byte
-	kind string
-	etag string
+	body, small []byte
+	kind        string
+	etag        string // without quotes
 }
 
 // Handler serves the page at / and its files beside it; other paths are answered 404, other methods than GET and HEAD
-// 405. Every answer carries a strong ETag and must be revalidated (RFC 9111 §5.2.2.4), so that a page never mixes the
-// files of two versions for longer than one load. The handler may be used concurrently.
+// 405. Who accepts gzip gets it. Every answer carries a strong ETag and must be revalidated (RFC 9111 §5.2.2.4), so that
+// a page never mixes the files of two versions for longer than one load. The handler may be used concurrently.
 func Handler() http.Handler {
 	files := load()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -50,23 +54,40 @@ func Handler() http.Handler {
 			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 			return
 		}
+		body, etag := f.body, f.etag
+		if acceptsGzip(r) {
+			body, etag = f.small, f.etag+"-gzip"
+			h.Set("Content-Encoding", "gzip")
+		}
 		h.Set("Content-Type", f.kind)
 		h.Set("Cache-Control", "no-cache")
-		h.Set("ETag", f.etag)
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
+		h.Set("Vary", "Accept-Encoding")
+		h.Set("ETag", `"`+etag+`"`)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 	})
+}
+
+// acceptsGzip reports whether a request names gzip among what it accepts (RFC 9110 §12.5.3). One that gives it a weight
+// is served plain, which is always right.
+func acceptsGzip(r *http.Request) bool {
+	for _, coding := range strings.Split(r.Header.Get("Accept-Encoding"), ",") {
+		if strings.TrimSpace(coding) == "gzip" {
+			return true
+		}
+	}
+	return false
 }
 
 // load reads the embedded files. They are part of the binary: one that cannot be read or has no type is a defect of the
 // build and panics.
 func load() map[string]file {
-	entries, err := static.ReadDir("static")
+	entries, err := dist.ReadDir("dist")
 	if err != nil {
 		panic(err)
 	}
 	files := make(map[string]file, len(entries))
 	for _, e := range entries {
-		body, err := static.ReadFile("static/" + e.Name())
+		body, err := dist.ReadFile("dist/" + e.Name())
 		if err != nil {
 			panic(err)
 		}
@@ -79,7 +100,18 @@ func load() map[string]file {
 		if at == "/index.html" {
 			at = "/"
 		}
-		files[at] = file{body: body, kind: kind, etag: `"` + hex.EncodeToString(sum[:16]) + `"`}
+		files[at] = file{body: body, small: compress(body), kind: kind, etag: hex.EncodeToString(sum[:16])}
 	}
 	return files
+}
+
+func compress(body []byte) []byte {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		panic(err) // the level is right
+	}
+	_, _ = w.Write(body) // a Buffer takes everything
+	_ = w.Close()
+	return b.Bytes()
 }

@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 	"internal/cmd/...":   {"internal/fakemodel"},
 	"internal/bench":     {},
 	"internal/house":     {},
+	"internal/machine":   {},
 }
 
 // fences says which packages may import a library: all whose paths begin so.
@@ -44,6 +45,7 @@ var fences = map[string][]string{
 	"github.com/coder/websocket":     {"transport", "client"},
 	"github.com/danielgtaylor/huma/": {"transport/rest"},
 	"golang.org/x/tools/":            {"internal/house"},
+	"github.com/evanw/esbuild/":      {"internal/cmd/bundle"},
 }
 
 // checkImports compares what is imported with the tables, and the tables with what is imported.
