@@ -17,7 +17,7 @@ import (
 //	live.<shard>.<…>                  the same, as it is stored
 //	delta.<user>.<thread>             previews               (not stored)
 //	snap.<user>.<thread>.<n>          asks the holder of a run for its open text
-//	index.<user>.<part>               the list of a user's threads, now and then
+//	list.<user>.<part>                the list of a user's threads, now and then
 
 var errID = errors.New("not an id of ours")
 
@@ -108,7 +108,7 @@ func snapshotSubject(u switchboard.UserID, r switchboard.RunID) (string, error) 
 // indexStream keeps the lists of threads.
 const (
 	indexStream   = "INDEXES"
-	indexSubjects = "index.*.*"
+	indexSubjects = "list.*.*"
 )
 
 // indexSubject returns the subject of a part of a user's list; "*" is all of them.
@@ -116,5 +116,5 @@ func indexSubject(u switchboard.UserID, part string) (string, error) {
 	if _, err := switchboard.ParseUserID(string(u)); err != nil {
 		return "", errID
 	}
-	return "index." + string(u) + "." + part, nil
+	return "list." + string(u) + "." + part, nil
 }

@@ -42,7 +42,7 @@ var rules = []rule{
 		"call thread.State.Put, which decides anew on a conflict"},
 	{"an ack comes from the fold alone", builds("Ack"), []string{"thread.(*State).Accept"},
 		"answer with the Ack of the Verdict, once its draft is stored"},
-	{"subjects are built in one file", literals("ev.", "live.", "delta.", "snap.", "index.", "EVENTS_"), []string{"journal/subject.go"},
+	{"subjects are built in one file", literals("ev.", "live.", "delta.", "snap.", "list.", "EVENTS_"), []string{"journal/subject.go"},
 		"add a function to journal/subject.go that checks the ids"},
 	{"there is one codec", codes("Event", "Delta", "Message"), []string{"codec.go"},
 		"call the root's Encode… and Decode… functions"},
