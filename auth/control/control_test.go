@@ -40,7 +40,7 @@ func authority(t *testing.T) *auth.Authority {
 // serve serves until stop or the end of the test.
 func serve(t *testing.T, dir string, a Admin) (stop func()) {
 	t.Helper()
-	s, err := Listen(dir, a)
+	s, err := Listen(dir, "http://127.0.0.1:8080", a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,14 +176,14 @@ func TestNoServer(t *testing.T) {
 		if _, err := c.Accounts(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if _, err := Listen(dir, a); !errors.Is(err, ErrServing) {
+		if _, err := Listen(dir, "http://127.0.0.1:8080", a); !errors.Is(err, ErrServing) {
 			t.Errorf("a second server: %v", err)
 		}
 		stop()
 		_, err = c.Accounts(t.Context())
 		wantCode(t, "a call when the server has gone", err, switchboard.Unavailable, "")
 	}
-	if _, err := Listen(filepath.Join(t.TempDir(), "none"), a); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Listen(filepath.Join(t.TempDir(), "none"), "", a); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("Listen in a missing folder: %v", err)
 	}
 	short := t.TempDir()

@@ -41,6 +41,10 @@ type (
 	tokenCreated struct {
 		Token string `json:"token"`
 	}
+	whereServed struct{}
+	served      struct {
+		URL string `json:"url"`
+	}
 )
 
 // The paths of the requests.
@@ -50,6 +54,7 @@ const (
 	setPasswordPath   = "/set_password"
 	removeAccountPath = "/remove_account"
 	createTokenPath   = "/create_token"
+	whereServedPath   = "/where_served"
 )
 
 // Server serves the socket of a data folder.
@@ -59,8 +64,9 @@ type Server struct {
 	http     http.Server
 }
 
-// Listen opens the socket of a data folder; Run serves it and closes it. Errors: ErrServing, what the file system says.
-func Listen(dataDir string, a Admin) (*Server, error) {
+// Listen opens the socket of a data folder for the server that devices reach at url, "" if they cannot; Run serves it and
+// closes it. Errors: ErrServing, what the file system says.
+func Listen(dataDir, url string, a Admin) (*Server, error) {
 	l, err := listen(dataDir)
 	if err != nil {
 		return nil, err
@@ -82,6 +88,7 @@ func Listen(dataDir string, a Admin) (*Server, error) {
 		t, err := a.CreateToken(ctx, r.Name, time.Duration(r.TTL))
 		return tokenCreated{t}, err
 	})
+	handle(mux, whereServedPath, func(context.Context, whereServed) (served, error) { return served{url}, nil })
 	return &Server{listener: l, path: filepath.Join(dataDir, socketName), http: http.Server{
 		Handler: mux, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn), ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
 	}}, nil
@@ -111,8 +118,8 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // Serve is Listen and Run.
-func Serve(ctx context.Context, dataDir string, a *auth.Authority) error {
-	s, err := Listen(dataDir, a)
+func Serve(ctx context.Context, dataDir, url string, a *auth.Authority) error {
+	s, err := Listen(dataDir, url, a)
 	if err != nil {
 		return err
 	}

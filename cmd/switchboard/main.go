@@ -19,6 +19,7 @@ import (
 // cli is the command line: each field is a command.
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run a server: log, agents, web page and API in one process."`
+	Chat    chatCmd    `cmd:"" help:"Chat at the terminal, or ask one thing from a script."`
 	Probe   probeCmd   `cmd:"" help:"Walk the golden path of a running server and report how often and how fast it works."`
 	User    userCmd    `cmd:"" help:"Add, list and remove who may log in."`
 	Token   tokenCmd   `cmd:"" help:"Make tokens for programs."`
@@ -77,7 +78,7 @@ func exitCode(err error, w io.Writer) int {
 		return 0
 	case errors.Is(err, errSLO):
 		return exitFailed
-	case errors.Is(err, node.ErrSetting):
+	case errors.Is(err, node.ErrSetting), errors.As(err, new(usageError)):
 		fmt.Fprintln(w, "switchboard:", err)
 		return exitUsage
 	case errors.As(err, &e):
