@@ -55,6 +55,7 @@ type chat struct {
 	lost      bool                   // there is no connection
 	lines     []string               // of a message that is being typed
 	leaving   bool                   // Ctrl-C once more leaves
+	stopFirst bool                   // Ctrl-C came before the run it is to stop
 	quit      bool
 }
 
@@ -93,8 +94,8 @@ func Run(ctx context.Context, t Terminal, cfg Config) error {
 			c.entered(l)
 		case <-c.screen.keys.waiting:
 			c.screen.prompt(len(c.lines) > 0)
-		case <-c.screen.keys.interrupts:
-			c.interrupted()
+		case typed := <-c.screen.keys.interrupts:
+			c.interrupted(typed)
 		case f := <-c.done:
 			f()
 		case <-t.Resized:
@@ -131,7 +132,7 @@ func (c *chat) ask(what func(ctx context.Context) (then func())) {
 // entered takes a line.
 func (c *chat) entered(l entered) {
 	c.screen.closed()
-	c.leaving = false
+	c.leaving, c.stopFirst = false, false
 	if l.err != nil {
 		c.quit = true
 		return
@@ -183,10 +184,13 @@ func (c *chat) send(text string) {
 	})
 }
 
-// interrupted is Ctrl-C: it stops what is being answered, and leaves when it comes again.
-func (c *chat) interrupted() {
+// interrupted is Ctrl-C: it stops what is being answered, or takes back what was typed, and leaves when it comes again.
+func (c *chat) interrupted(typed bool) {
+	typed = typed || len(c.lines) > 0
 	c.lines = nil
 	switch {
+	case typed && len(c.runs) == 0:
+		c.leaving = false
 	case c.leaving:
 		c.quit = true
 	case len(c.runs) > 0:
@@ -195,7 +199,8 @@ func (c *chat) interrupted() {
 		c.stop()
 	case c.sending > 0:
 		c.leaving = true
-		c.view.aside("the message is on its way; Ctrl-C again leaves")
+		c.stopFirst = true
+		c.view.aside("stopping; Ctrl-C again leaves")
 	default:
 		c.leaving = true
 		c.view.aside("Ctrl-C again leaves; so do /quit and Ctrl-D")
@@ -250,6 +255,10 @@ func (c *chat) show(u client.Update) {
 	}
 	c.track(*u.Event)
 	c.view.event(*u.Event)
+	if c.stopFirst && len(c.runs) > 0 {
+		c.stopFirst = false
+		c.stop()
+	}
 	if u.Event.Type == switchboard.ThreadDeleted {
 		c.view.aside("this conversation was deleted")
 		c.begin("")

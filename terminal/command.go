@@ -27,7 +27,7 @@ func slashes() []slash {
 		{"/delete", "yes", "erase this one, for ever", (*chat).erase},
 		{"/stop", "", "stop the answer; what was written is kept. So does Ctrl-C", func(c *chat, _ string) { c.stopped() }},
 		{"/approve", "", "let the tool run that waits", func(c *chat, _ string) { c.decide(switchboard.Approve, "") }},
-		{"/deny", "[REASON]", "do not; the agent is told why", func(c *chat, why string) { c.decide(switchboard.Deny, why) }},
+		{"/deny", "[REASON]", "do not; the reason is kept", func(c *chat, why string) { c.decide(switchboard.Deny, why) }},
 		{"/help", "", "this list", func(c *chat, _ string) { c.help() }},
 		{"/quit", "", "leave; what runs goes on. So does Ctrl-D", func(c *chat, _ string) { c.quit = true }},
 	}

@@ -16,20 +16,22 @@ var errPutAway = errors.New("the prompt was put away")
 
 // keyboard is what is typed. Keys wait until a prompt takes them; Ctrl-C never waits.
 type keyboard struct {
-	interrupts chan struct{} // Ctrl-C
+	interrupts chan bool     // Ctrl-C, and whether it took back what was typed
 	waiting    chan struct{} // there are keys and no prompt is open
 
 	mu      sync.Mutex // guards what follows
 	changed *sync.Cond
 	keys    []byte
+	last    byte  // that was given
 	err     error // of the input, once it has ended
 	open    bool  // a prompt is there
 	touched bool  // it has been given a key
+	erased  bool  // what it was given was all taken back
 	away    bool  // it is to be put away
 }
 
 func newKeyboard() *keyboard {
-	k := &keyboard{interrupts: make(chan struct{}, 1), waiting: make(chan struct{}, 1)}
+	k := &keyboard{interrupts: make(chan bool, 1), waiting: make(chan struct{}, 1)}
 	k.changed = sync.NewCond(&k.mu)
 	return k
 }
@@ -45,10 +47,14 @@ func (k *keyboard) listen(in io.Reader) {
 				k.keys = append(k.keys, c)
 				continue
 			}
-			if k.open && k.touched { // it also takes back the line
+			typed := k.open && k.touched && !(k.erased && len(k.keys) == 0)
+			if typed {
 				k.keys = append(k.keys, ctrlE, ctrlU)
 			}
-			signal(k.interrupts)
+			select {
+			case k.interrupts <- typed:
+			default:
+			}
 		}
 		k.err = err
 		if (len(k.keys) > 0 || err != nil) && !k.open {
@@ -73,6 +79,9 @@ func signal(c chan struct{}) {
 func (k *keyboard) Read(b []byte) (int, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.erased && len(k.keys) == 0 {
+		k.touched = false
+	}
 	for len(k.keys) == 0 && k.err == nil && !k.away {
 		k.changed.Wait()
 	}
@@ -83,7 +92,8 @@ func (k *keyboard) Read(b []byte) (int, error) {
 		// One at a time: what comes after the end of a line stays here.
 		n := copy(b[:min(1, len(b))], k.keys)
 		k.keys = k.keys[n:]
-		k.touched = true
+		k.touched, k.erased = true, k.last == ctrlE && b[0] == ctrlU
+		k.last = b[0]
 		return n, nil
 	}
 	return 0, k.err
@@ -93,7 +103,7 @@ func (k *keyboard) Read(b []byte) (int, error) {
 func (k *keyboard) opened() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.open, k.touched, k.away = true, false, false
+	k.open, k.touched, k.erased, k.away = true, false, false, false
 }
 
 // closed says that the prompt has gone.

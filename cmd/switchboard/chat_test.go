@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/client"
+)
+
+var record = flag.Bool("record", false, "write docs/terminal.txt anew")
+
+// answers returns the answers of a user's threads, the latest thread first.
+func answers(t *testing.T, s *server, token string) []string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), startTime)
+	defer cancel()
+	c, err := client.Open(ctx, client.Config{URL: s.url, Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	list, err := c.ListThreads(ctx, switchboard.ListThreads{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, row := range list.Threads {
+		events, _, err := c.GetThread(ctx, row.ThreadID, switchboard.GetThread{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			if p, ok := e.Payload.(*switchboard.AgentCompletedEvent); ok {
+				out = append(out, p.Text)
+			}
+		}
+	}
+	return out
+}
+
+// TestE2EChat is a person who chats, with nothing to type first: the data folder is hers.
+func TestE2EChat(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir(), "--fetch-url")
+	home := t.TempDir()
+	p := sitDown(t, home, 200, nil, "chat", "--data", s.data)
+	p.sees("You are admin: the server of "+s.data+" is yours.", 1)
+	p.types("What is 12.5 * 8?\r")
+	p.sees("· calculator 12.5 * 8 → 100\n", 1)
+	p.sees("\n12.5 * 8 = 100\n> ", 1)
+	p.types("fetch https://example.invalid/x\r")
+	p.sees("fetch_url wants to run with https://example.invalid/x. /approve or /deny within 23 h\n> ", 1)
+	p.types("/deny not on a Sunday\r")
+	p.sees("→ denied: ", 1)
+	p.sees("was denied.\n> ", 1)
+	p.types("/rename Sums and pages\r")
+	p.sees(`this conversation is now called "Sums and pages"`, 1)
+	p.types("Please write a story of 400 words\r")
+	p.sees("It begins with", 1)
+	p.types("\x03")
+	p.sees("stopping; Ctrl-C again leaves\nstopped\n> ", 1)
+	p.types("/new\r")
+	p.sees("a new conversation\n> ", 1)
+	p.types("wrong \x7f\x7f\x7f\x7f\x7f\x7fWhat is\x01 \x1b[H\x1b[F 6 * 7?\r") // edited on the way
+	p.sees("6 * 7 = 42\n> ", 1)
+	p.types("/threads\r")
+	p.sees("*  1  What is 6 * 7?", 1)
+	p.sees("   2  Sums and pages", 1)
+	p.types("/open 2\r")
+	p.sees("> fetch https://example.invalid/x\n", 2)
+	p.sees("\nstopped\n> ", 2)
+	p.types("\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\r") // up: /open, /threads, What is 6 * 7?, /new, Please write
+	p.sees("> Please write a story of 400 words\n", 3)
+	p.types("\x03")
+	p.sees("stopped\n> ", 3)
+	p.types("/delete\r")
+	p.sees(`"Sums and pages" would be erased for ever. /delete yes does it`, 1)
+	p.types("/delete yes\r")
+	p.sees("this conversation was deleted\n> ", 1)
+	p.types("/nonsense\r")
+	p.sees("there is no /nonsense", 1)
+	p.types("//help is a command\\\rof the chat\r")
+	p.sees("so I have no real answer to “/help is a command of the chat”", 1)
+	p.sees("OPENAI_BASE_URL.\n> ", 1)
+	p.types("typed")
+	p.sees("> typed", 1)
+	p.types("\x03")
+	p.sees("OPENAI_BASE_URL.\n>      ", 1) // taken back
+	p.types("\x03")
+	p.sees("Ctrl-C again leaves; so do /quit and Ctrl-D", 1)
+	p.types("\x03")
+	if code := p.leaves(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, name := range []string{"history", "logins.json"} {
+		info, err := os.Stat(filepath.Join(home, "switchboard", name))
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v %v", name, info, err)
+		}
+	}
+	// The next time what was typed is there, and the login needs no data folder.
+	p = sitDown(t, home, 100, nil, "chat", "--url", s.url)
+	p.sees("as admin. /help lists", 1)
+	p.types("\x1b[A\x1b[A\x1b[A\x1b[A\r")
+	p.sees("> /delete\nthere is no conversation yet\n> ", 1)
+	p.types("\x04")
+	if code := p.leaves(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	s.end(t, "TERM")
+}
+
+// TestE2EChatKill9 kills the server in the middle of an answer. What the terminal shows in the end has all of the answer,
+// once, and says what became of the half that was there.
+func TestE2EChatKill9(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	token := s.user(t, "ann")
+	p := sitDown(t, t.TempDir(), 60000, []string{"SWITCHBOARD_TOKEN=" + token}, "chat", "--url", s.url)
+	p.sees("/help lists", 1)
+	p.types("Please write a story of 150 words.\r")
+	p.sees("It begins with", 1)
+	s.end(t, "KILL")
+	p.sees("the connection is lost; trying again until it is back\n", 1)
+	s.restart(t)
+	p.sees("connected again; nothing was missed\n", 1)
+	p.sees("another try, and what it had written is void:\n", 1)
+	p.sees("\n> ", 2)
+	p.types("What is 2 + 3?\r") // the conversation goes on
+	shown := p.sees("2 + 3 = 5\n> ", 1)
+	told := answers(t, s, token)
+	if len(told) != 2 || words(told[0]) != 150 {
+		t.Fatalf("the answers are %q", told)
+	}
+	for _, a := range told {
+		if n := strings.Count(shown, a); n != 1 {
+			t.Errorf("shown %d times: %q", n, a)
+		}
+	}
+	before, _, _ := strings.Cut(shown, "the connection is lost")
+	_, half, _ := strings.Cut(before, "It begins with")
+	if half = "It begins with" + strings.TrimSuffix(half, "\n"); !strings.Contains(told[0], half) {
+		t.Errorf("before the server was lost it was %q", half)
+	}
+	if n := strings.Count(shown, "It begins with"); n != 2 {
+		t.Errorf("the story begins %d times", n)
+	}
+	p.types("/quit\r")
+	if code := p.leaves(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	s.end(t, "TERM")
+}
+
+// TestE2EChatAsksPassword logs in at the terminal; the password is not shown.
+func TestE2EChatAsksPassword(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	s.user(t, "ann")
+	home := t.TempDir()
+	p := sitDown(t, home, 100, nil, "chat", "--url", s.url)
+	p.sees("Name: ", 1)
+	p.types("ann\n")
+	p.sees("Password: ", 1)
+	p.types("the-password-of-ann\n")
+	shown := p.sees("as ann. /help lists", 1)
+	if strings.Contains(shown, "the-password") {
+		t.Error("the password is shown")
+	}
+	p.types("\x04")
+	if code := p.leaves(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	s.end(t, "TERM")
+}
+
+var changing = regexp.MustCompile(`127\.0\.0\.1:\d+|Switchboard \S+,|/\S*/data|\(\d+\.\d s\)`)
+
+// TestE2ETerminalRecording is what docs/terminal.txt shows; with -record it is written anew.
+func TestE2ETerminalRecording(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir(), "--fetch-url")
+	p := sitDown(t, t.TempDir(), 110, nil, "chat", "--data", s.data)
+	p.sees("/help lists", 1)
+	p.types("What is 12.5 * (3 + 4)?\r")
+	p.sees(" = 87.5\n> ", 1)
+	p.types("Please fetch https://example.invalid/news\r")
+	p.sees("/approve or /deny", 1)
+	p.types("/deny we are offline\r")
+	p.sees("was\ndenied.\n> ", 1)
+	p.types("A story of 60 words about a lighthouse\r")
+	p.sees("It begins with", 1)
+	s.end(t, "KILL")
+	p.sees("the connection is lost", 1)
+	s.restart(t)
+	p.sees("is void:", 1)
+	p.sees("\n> ", 5)
+	p.types("/quit\r")
+	p.leaves()
+	got := "$ switchboard chat\n" + changing.ReplaceAllStringFunc(p.shown(), func(m string) string {
+		switch {
+		case strings.HasPrefix(m, "127"):
+			return "127.0.0.1:8080"
+		case strings.HasPrefix(m, "Switchboard"):
+			return "Switchboard,"
+		case strings.HasPrefix(m, "/"):
+			return "./switchboard-data"
+		}
+		return ""
+	})
+	file := filepath.Join("..", "..", "docs", "terminal.txt")
+	if *record {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// How far the answer had come when the server was lost is another place each time.
+	lost := regexp.MustCompile(`(?s)This is a story[^>]*the connection is lost`)
+	if a, b := lost.ReplaceAllString(got, ""), lost.ReplaceAllString(string(want), ""); a != b {
+		t.Errorf("docs/terminal.txt is not what the terminal shows; go test ./cmd/switchboard -run Recording -record writes it:\n%s", got)
+	}
+}
