@@ -50,16 +50,31 @@ func (p password) read(s streams) (string, error) {
 		if !term.IsTerminal(int(f.Fd())) {
 			return "", errors.New("no terminal to ask for the password at; use --password-stdin")
 		}
-		fmt.Fprint(s.err, "Password: ")
-		b, err := term.ReadPassword(int(f.Fd()))
-		fmt.Fprintln(s.err)
-		return string(b), err
+		return askPassword(f, s.err)
 	}
 	line, err := bufio.NewReader(s.in).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
 	return strings.TrimRight(line, "\r\n"), nil
+}
+
+// askPassword asks at a terminal. Nothing is shown of what is typed, from before the question on.
+func askPassword(in *os.File, out io.Writer) (string, error) {
+	before, err := term.MakeRaw(int(in.Fd()))
+	if err != nil {
+		return "", err
+	}
+	defer term.Restore(int(in.Fd()), before)
+	password, err := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{in, out}, "").ReadPassword("Password: ")
+	if errors.Is(err, io.EOF) { // Ctrl-C or Ctrl-D
+		fmt.Fprint(out, "\r\n")
+		return "", usage("no password was given")
+	}
+	return password, err
 }
 
 type userAddCmd struct {
