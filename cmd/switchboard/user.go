@@ -40,6 +40,17 @@ type userCmd struct {
 	Remove userRemoveCmd `cmd:"" help:"Remove a user; what they are connected with is closed."`
 }
 
+// Help implements kong.HelpProvider.
+func (userCmd) Help() string {
+	return `The server of the data folder may run or not; what is changed counts at once.
+
+Examples:
+
+    switchboard user add ada
+    switchboard user add ops --role operator --password-stdin < password.txt
+    switchboard user passwd admin`
+}
+
 // password is how a password is given: asked for at a terminal, or the first line of the input.
 type password struct {
 	PasswordStdin bool `help:"Read the password from the first line of the input instead of asking."`
@@ -165,6 +176,15 @@ type tokenCreateCmd struct {
 	store `embed:""`
 	User  string        `help:"Name of the user the program speaks for." required:"" placeholder:"NAME"`
 	TTL   time.Duration `help:"How long the token is good for." default:"24h" name:"ttl"`
+}
+
+// Help implements kong.HelpProvider.
+func (tokenCreateCmd) Help() string {
+	return `The token speaks for the user until it ends, or the user is removed or gets another password.
+
+Examples:
+
+    SWITCHBOARD_TOKEN=$(switchboard token create --user ada --ttl 720h) switchboard chat -p "Good morning"`
 }
 
 // Run implements the command.
