@@ -13,7 +13,6 @@ const (
 	plain  = ""
 	dim    = "\x1b[2m"
 	bold   = "\x1b[1m"
-	alert  = "\x1b[33m"
 	normal = "\x1b[0m"
 
 	eraseLine = "\r\x1b[K"

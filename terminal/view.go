@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -44,6 +45,7 @@ type written struct {
 type view struct {
 	on    paper
 	texts map[switchboard.RunID]map[string]*written // by kind and message
+	calls map[switchboard.CallID]string             // that have not ended, as they were shown
 	open  string                                    // the text or call at the end of the paper
 	last  *written                                  // the answer shown last in a run
 	mine  func(switchboard.FrameID) bool            // whether a message was typed here
@@ -51,7 +53,7 @@ type view struct {
 }
 
 func newView(on paper, mine func(switchboard.FrameID) bool) *view {
-	return &view{on: on, texts: map[switchboard.RunID]map[string]*written{}, mine: mine}
+	return &view{on: on, texts: map[switchboard.RunID]map[string]*written{}, calls: map[switchboard.CallID]string{}, mine: mine}
 }
 
 // text shows what is new of a text being written.
@@ -238,13 +240,16 @@ func (v *view) decided(p *switchboard.ToolDecidedEvent) {
 func (v *view) call(p switchboard.EventPayload) {
 	switch p := p.(type) {
 	case *switchboard.ToolExecutingEvent:
+		line := inLine(p.Tool, longLine) + " " + short(p.Arguments)
+		v.calls[p.CallID] = line
 		v.begin("call " + string(p.CallID))
-		v.on.called(inLine(p.Tool, longLine) + " " + short(p.Arguments))
+		v.on.called(line)
 	case *switchboard.ToolCompletedEvent:
-		if key := "call " + string(p.CallID); v.open != key {
+		if key := "call " + string(p.CallID); v.open != key { // others began in between
 			v.begin(key)
-			v.on.called(inLine(p.Tool, longLine))
+			v.on.called(cmp.Or(v.calls[p.CallID], inLine(p.Tool, longLine)))
 		}
+		delete(v.calls, p.CallID)
 		result := short(p.Result)
 		if p.Status != switchboard.CallOK {
 			result = string(p.Status)

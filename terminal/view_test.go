@@ -95,7 +95,7 @@ func TestView(t *testing.T) {
 				event(&switchboard.ToolExecutingEvent{CallID: "c3", Tool: "clock", Arguments: []byte(`{}`)}),
 				event(&switchboard.ToolCompletedEvent{CallID: "c2", Tool: "clock", Status: switchboard.CallError, Error: "no such place"}),
 				completed("m2", "2")},
-			"I add.\n· calculator 1+1 → 2  (1.5 s)\n· clock {\"a\":1,\"b\":[2]}\n· clock {}\n· clock → error: no such place\n2\n"},
+			"I add.\n· calculator 1+1 → 2  (1.5 s)\n· clock {\"a\":1,\"b\":[2]}\n· clock {}\n· clock {\"a\":1,\"b\":[2]} → error: no such place\n2\n"},
 		"half an answer": {
 			[]happening{started, text("m", "Once up"), event(&switchboard.AgentStoppedEvent{Reason: switchboard.StoppedByUser, PartialText: "Once upon"})},
 			"Once upon\n# stopped\n"},

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/client"
@@ -154,6 +156,87 @@ func TestE2EChatKill9(t *testing.T) {
 	p.types("/quit\r")
 	if code := p.leaves(); code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+	s.end(t, "TERM")
+}
+
+// TestE2EChatOnceKill9 kills the server while it answers a script: the answer comes all the same. With --final it is all
+// that comes.
+func TestE2EChatOnceKill9(t *testing.T) {
+	t.Parallel()
+	for _, final := range []bool{false, true} {
+		t.Run(fmt.Sprint("final=", final), func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, t.TempDir())
+			token := s.user(t, "ann")
+			args := []string{"chat", "-v", "--url", s.url, "-p", "Please write a story of 150 words."}
+			if final {
+				args = append(args, "--final")
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			cmd := command(ctx, []string{"SWITCHBOARD_TOKEN=" + token, "XDG_CONFIG_HOME=" + t.TempDir()}, args...)
+			out, notes, ended := new(output), new(output), make(chan struct{})
+			cmd.Stdout, cmd.Stderr = out, notes
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				_ = cmd.Wait() // its state says it too
+				close(ended)
+			}()
+			if final {
+				notes.await(regexp.MustCompile("what I can do of it"), ended)
+			} else {
+				out.await(regexp.MustCompile("It begins with"), ended)
+			}
+			s.end(t, "KILL")
+			s.restart(t)
+			<-ended
+			if code := cmd.ProcessState.ExitCode(); code != 0 {
+				t.Fatalf("exit code %d\n%s", code, notes.bytes())
+			}
+			told, got := answers(t, s, token), string(out.bytes())
+			if len(told) != 1 || words(told[0]) != 150 || !strings.HasSuffix(got, told[0]+"\n") || strings.Count(got, told[0]) != 1 {
+				t.Errorf("the answers are %q, printed was\n%s", told, got)
+			}
+			if final && got != told[0]+"\n" {
+				t.Errorf("more than the answer:\n%s", got)
+			}
+			half, ok := strings.CutSuffix(got, "\n"+told[0]+"\n")
+			if !final && (!ok || !strings.HasPrefix(told[0], half) || !strings.Contains(string(notes.bytes()), "is void:")) {
+				t.Errorf("half an answer, and nothing said about it:\n%s\n%s", got, notes.bytes())
+			}
+			s.end(t, "TERM")
+		})
+	}
+}
+
+// TestE2EChatOnceInterrupted: Ctrl-C stops the run of a script.
+func TestE2EChatOnceInterrupted(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	token := s.user(t, "ann")
+	cmd := command(context.Background(), []string{"SWITCHBOARD_TOKEN=" + token}, "chat", "--url", s.url, "-p", "Please write a story of 400 words.")
+	out, errs, ended := new(output), new(output), make(chan struct{})
+	cmd.Stdout, cmd.Stderr = out, errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = cmd.Wait() // its state says it too
+		close(ended)
+	}()
+	out.await(regexp.MustCompile("It begins with"), ended)
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	if code := cmd.ProcessState.ExitCode(); code != exitFailed || string(errs.bytes()) != "switchboard: not answered: stopped\n" {
+		t.Errorf("exit code %d, %s", code, errs.bytes())
+	}
+	if told := answers(t, s, token); len(told) != 0 {
+		t.Errorf("it was answered: %q", told)
 	}
 	s.end(t, "TERM")
 }
