@@ -106,6 +106,9 @@ func Run(ctx context.Context, t Terminal, cfg Config) error {
 	}
 	c.screen.putAway()
 	c.screen.fresh()
+	if c.thread != "" {
+		c.note("To go on here: switchboard chat --thread " + string(c.thread))
+	}
 	if c.sending > 0 {
 		return ErrUnknown
 	}

@@ -100,6 +100,9 @@ func (o *once) update(u client.Update) (done bool, err error) {
 func (o *once) event(e switchboard.Event) (done bool, err error) {
 	if p, ok := e.Payload.(*switchboard.UserMessageEvent); ok && p.ID == o.id {
 		o.run = p.RunID
+		if o.q.Verbose {
+			o.note("conversation " + string(e.ThreadID))
+		}
 	}
 	if o.run == "" || runOf(e) != o.run {
 		if o.run != "" && e.Type == switchboard.ThreadDeleted && e.ThreadID == o.run.Thread() {

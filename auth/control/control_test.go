@@ -91,6 +91,15 @@ func wantCode(t *testing.T, what string, err error, code switchboard.Code, field
 	}
 }
 
+// A client learns where the server it administers is reached, for a token of it belongs nowhere else.
+func TestURL(t *testing.T) {
+	dir := t.TempDir()
+	serve(t, dir, authority(t))
+	if got, err := dialled(t, dir).URL(t.Context()); err != nil || got != "http://127.0.0.1:8080" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // testAdmin is what every Admin must do; verify checks its tokens.
 func testAdmin(t *testing.T, a Admin, verify func(context.Context, string) (auth.Identity, error)) {
 	ctx := t.Context()

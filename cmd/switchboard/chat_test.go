@@ -160,6 +160,44 @@ func TestE2EChatKill9(t *testing.T) {
 	s.end(t, "TERM")
 }
 
+// TestE2EChatBetweenDevices: what another device does in the conversation takes the place of an untouched prompt, and comes
+// above one at which something is typed; what was typed is still there.
+func TestE2EChatBetweenDevices(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	token := s.user(t, "ann")
+	env := []string{"SWITCHBOARD_TOKEN=" + token}
+	out, _, code := switchboardCLI(t, env, "", "chat", "--url", s.url, "-p", "What is 1 + 2?", "--json")
+	m := regexp.MustCompile(`"thread_id":"(\w+)"`).FindStringSubmatch(out)
+	if code != 0 || m == nil {
+		t.Fatalf("exit code %d, %s", code, out)
+	}
+	p := sitDown(t, t.TempDir(), 200, env, "chat", "--url", s.url, "--thread", m[1])
+	p.sees("> What is 1 + 2?\n", 1)
+	p.sees("1 + 2 = 3\n> ", 1)
+	again := func(text string) {
+		if out, errs, code := switchboardCLI(t, env, "", "chat", "--url", s.url, "--thread", m[1], "-p", text); code != 0 {
+			t.Errorf("exit code %d, %s%s", code, out, errs)
+		}
+	}
+	again("What is 2 + 2?")
+	p.sees("1 + 2 = 3\n> What is 2 + 2?\n", 1)
+	p.sees("\n2 + 2 = 4\n> ", 1)
+	p.types("What is 20")
+	p.sees("\n> What is 20", 1)
+	again("What is 3 + 3?")
+	p.sees("\n3 + 3 = 6\n> What is 20", 1)
+	p.types(" - 3?\r")
+	p.sees("\n> What is 20 - 3?\n", 1)
+	shown := p.sees("\n20 - 3 = 17\n> ", 1)
+	if strings.Contains(shown, "> > ") || strings.Count(shown, "What is 20") != 3 { // typed, and twice in what the demo says of it
+		t.Errorf("not as it should be:\n%s", shown)
+	}
+	p.types("\x04")
+	p.sees("To go on here: switchboard chat --thread "+m[1], 1)
+	s.end(t, "TERM")
+}
+
 // TestE2EChatOnceKill9 kills the server while it answers a script: the answer comes all the same. With --final it is all
 // that comes.
 func TestE2EChatOnceKill9(t *testing.T) {
