@@ -73,7 +73,7 @@ func Run(ctx context.Context, t Terminal, cfg Config) error {
 	defer c.screen.bracketed(false)
 	c.view = newView(c, c.isMine)
 	if cfg.Welcome != "" {
-		c.note(cfg.Welcome)
+		c.note(Clean(cfg.Welcome))
 	}
 	if cfg.Thread != "" {
 		c.open(cfg.Thread)

@@ -137,15 +137,15 @@ func shown(r rune) bool {
 	return true
 }
 
-// clean is a cleaner for a whole text.
-func clean(s string) string {
+// Clean takes control characters and escape sequences out of a text that is not ours, so that it may be shown.
+func Clean(s string) string {
 	var c cleaner
 	return c.write(s) + c.end()
 }
 
 // inLine cleans a text and brings it into one line of at most n characters.
 func inLine(s string, n int) string {
-	s = strings.Join(strings.Fields(clean(s)), " ")
+	s = strings.Join(strings.Fields(Clean(s)), " ")
 	for i := range s {
 		if n--; n < 0 {
 			return s[:i] + "…"

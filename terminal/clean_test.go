@@ -33,11 +33,11 @@ func TestClean(t *testing.T) {
 		if strings.Contains(in, "\x85") {
 			in = strings.ToValidUTF8(in, "")
 		}
-		if got := clean(in); got != want {
-			t.Errorf("clean(%q) = %q, want %q", in, got, want)
+		if got := Clean(in); got != want {
+			t.Errorf("Clean(%q) = %q, want %q", in, got, want)
 		}
 	}
-	if got := clean("\x1b]" + strings.Repeat("x", 5000)); strings.Count(got, "x") != 5000 {
+	if got := Clean("\x1b]" + strings.Repeat("x", 5000)); strings.Count(got, "x") != 5000 {
 		t.Errorf("a sequence without end took text along: %d are left", len(got))
 	}
 	if got := inLine("two\nlines \x1b[1mof  text\x1b[0m", 12); got != "two lines of…" {
@@ -56,14 +56,14 @@ func FuzzClean(f *testing.F) {
 		}
 		for cut = max(0, min(cut, len(s))); cut < len(s) && !utf8.RuneStart(s[cut]); cut++ {
 		}
-		whole := clean(s)
+		whole := Clean(s)
 		for _, r := range whole {
 			if !shown(r) {
 				t.Fatalf("%q gives %q", s, whole)
 			}
 		}
-		if clean(whole) != whole {
-			t.Fatalf("%q is cleaned again to %q", whole, clean(whole))
+		if Clean(whole) != whole {
+			t.Fatalf("%q is cleaned again to %q", whole, Clean(whole))
 		}
 		var c cleaner
 		if begin := c.write(s[:cut]); begin+c.write(s[cut:])+c.end() != whole || !strings.HasPrefix(whole, begin) {

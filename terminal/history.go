@@ -47,7 +47,7 @@ func (h *history) rewrite() error {
 
 // remember adds a message, brought into one line.
 func (h *history) remember(text string) {
-	text = strings.Join(strings.Fields(clean(text)), " ")
+	text = strings.Join(strings.Fields(Clean(text)), " ")
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if n := len(h.lines); text == "" || n > 0 && h.lines[n-1] == text {

@@ -23,6 +23,7 @@ type keyboard struct {
 	changed *sync.Cond
 	keys    []byte
 	last    byte  // that was given
+	lead    bool  // a byte is held back until the next one
 	err     error // of the input, once it has ended
 	open    bool  // a prompt is there
 	touched bool  // it has been given a key
@@ -44,7 +45,7 @@ func (k *keyboard) listen(in io.Reader) {
 		k.mu.Lock()
 		for _, c := range b[:n] {
 			if c != ctrlC {
-				k.keys = append(k.keys, c)
+				k.key(c)
 				continue
 			}
 			typed := k.open && k.touched && !(k.erased && len(k.keys) == 0)
@@ -65,6 +66,22 @@ func (k *keyboard) listen(in io.Reader) {
 		if err != nil {
 			return
 		}
+	}
+}
+
+// key adds a byte. Characters from U+0080 to U+009F, which the line editor would show, are controls: they come with
+// what is pasted, and are left out.
+func (k *keyboard) key(c byte) {
+	const lead = 0xc2 // of these in UTF-8, and of others
+	switch {
+	case k.lead && c >= 0x80 && c <= 0x9f:
+		k.lead = false
+		return
+	case k.lead:
+		k.keys = append(k.keys, lead)
+	}
+	if k.lead = c == lead; !k.lead {
+		k.keys = append(k.keys, c)
 	}
 }
 

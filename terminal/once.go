@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/client"
@@ -131,6 +132,10 @@ func (o *once) event(e switchboard.Event) (done bool, err error) {
 // show writes what an event says; how a run ends is told by the error, and half an answer is not one.
 func (o *once) show(e switchboard.Event) {
 	switch p := e.Payload.(type) {
+	case *switchboard.ToolApprovalRequiredEvent:
+		o.note(fmt.Sprintf("%s wants to run with %s; that waits for a decision%s, in the page or in switchboard chat --thread %s",
+			inLine(p.Tool, longLine), short(p.Arguments), within(time.Until(p.Expires.Time)), e.ThreadID))
+		return
 	case *switchboard.AgentFailedEvent, *switchboard.AgentStoppedEvent:
 		o.fresh()
 		return
@@ -140,7 +145,7 @@ func (o *once) show(e switchboard.Event) {
 		}
 	case *switchboard.AgentCompletedEvent:
 		if o.q.Final {
-			o.answer(clean(p.Text))
+			o.answer(Clean(p.Text))
 		}
 	}
 	if !o.q.Final || e.Type != switchboard.AgentCompleted {

@@ -153,7 +153,7 @@ func (v *view) event(e switchboard.Event) {
 			v.finish(e.RunID, switchboard.DeltaThinking, p.MessageID, p.Text)
 		} else {
 			v.begin("")
-			v.on.thought(clean(p.Text) + "\n")
+			v.on.thought(Clean(p.Text) + "\n")
 		}
 	case *switchboard.AgentMessageEvent:
 		v.finish(e.RunID, switchboard.DeltaText, p.MessageID, p.Text)
@@ -212,7 +212,7 @@ func (v *view) message(p *switchboard.UserMessageEvent) {
 		return
 	}
 	v.begin("")
-	text := clean(p.Text)
+	text := Clean(p.Text)
 	if text == "" {
 		text = "(" + short(p.Input) + ")"
 	}

@@ -154,7 +154,7 @@ func TestNothingIsInjected(t *testing.T) {
 // However a text comes in pieces, its characters come once.
 func TestPiecesOfAnAnswer(t *testing.T) {
 	const answer = "Über \x1b[1mpieces\x1b[0m:\n日本 👩‍🚀 end\x1b[3"
-	whole := clean(answer)
+	whole := Clean(answer)
 	for cut := range len(answer) + 1 {
 		for cut2 := cut; cut2 <= len(answer); cut2++ {
 			a, b := strings.ToValidUTF8(answer[:cut], ""), strings.ToValidUTF8(answer[:cut2], "")

@@ -13,6 +13,8 @@ import (
 
 	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/client"
+	"github.com/netra-systems/switchboard/internal/fakemodel"
+	"github.com/netra-systems/switchboard/model"
 )
 
 var record = flag.Bool("record", false, "write docs/terminal.txt anew")
@@ -195,6 +197,41 @@ func TestE2EChatBetweenDevices(t *testing.T) {
 	}
 	p.types("\x04")
 	p.sees("To go on here: switchboard chat --thread "+m[1], 1)
+	s.end(t, "TERM")
+}
+
+// TestE2EChatInjection: nothing of what a model, a title or a device says is obeyed by the terminal.
+func TestE2EChatInjection(t *testing.T) {
+	t.Parallel()
+	const evil = "one\x1b]0;stolen\x07\x1b[2J\x1b]52;c;c3RvbGVu\x1b\\\u009b31m\r\btwo\x1b["
+	fm, err := fakemodel.Start(fakemodel.Config{Script: func(fakemodel.Request) *fakemodel.Answer {
+		return &fakemodel.Answer{Chunks: []model.Chunk{{Thinking: evil}, {Text: evil[:7]}, {Text: evil[7:]}, {Finish: model.FinishStop}}}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = fm.Close() })
+	s := serveWith(t, []string{"OPENAI_BASE_URL=" + fm.URL()}, t.TempDir(), "--model", "fake")
+	env := []string{"SWITCHBOARD_TOKEN=" + s.user(t, "ann"), "NO_COLOR=1"}
+	out, errs, code := switchboardCLI(t, env, evil, "chat", "--url", s.url, "-p", "-", "-v")
+	if code != 0 || out != "onetwo[\n" || strings.ContainsAny(errs, "\x1b\x07\r\b\u009b") {
+		t.Errorf("exit code %d, %q, %q", code, out, errs)
+	}
+	p := sitDown(t, t.TempDir(), 200, env, "chat", "--url", s.url)
+	p.types("hello\r")
+	p.sees("\nonetwo[\nonetwo[\n> ", 1)
+	p.types("/threads\r")
+	p.sees("   2  one two[", 1)
+	p.types("/open 2\r")
+	p.sees("> onetwo[\n", 1)
+	p.sees("\nonetwo[\nonetwo[\n> ", 2)
+	p.types("/rename a\x1b[Cb\u009b2J\r")
+	p.sees("this conversation is now called", 1)
+	p.types("/quit\r")
+	p.leaves()
+	if m := regexp.MustCompile("\x1b[^[]|\x1b\\[[^KCD?]*[^KCD0-9?]|\x07|\u009b|stolen").Find(p.screen.bytes()); m != nil {
+		t.Errorf("the terminal was sent %q", m)
+	}
 	s.end(t, "TERM")
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/node"
+	"github.com/netra-systems/switchboard/terminal"
 )
 
 // cli is the command line: each field is a command.
@@ -127,16 +128,17 @@ func run(args []string, s streams) int {
 	return exitCode(parsed.Run(), s.err)
 }
 
-// exitCode says in one line what went wrong.
+// exitCode says in one line what went wrong. A server may have worded it, so it is cleaned.
 func exitCode(err error, w io.Writer) int {
 	var e *switchboard.Error
+	say := func(text string) { fmt.Fprintln(w, "switchboard:", terminal.Clean(text)) }
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, errSLO):
 		return exitFailed
 	case errors.Is(err, node.ErrSetting), errors.As(err, new(usageError)):
-		fmt.Fprintln(w, "switchboard:", err)
+		say(err.Error())
 		return exitUsage
 	case errors.As(err, &e):
 		message := e.Message
@@ -146,9 +148,9 @@ func exitCode(err error, w io.Writer) int {
 		if cause := e.Unwrap(); cause != nil {
 			message += ": " + cause.Error()
 		}
-		fmt.Fprintln(w, "switchboard:", message)
+		say(message)
 	default:
-		fmt.Fprintln(w, "switchboard:", err)
+		say(err.Error())
 	}
 	return exitFailed
 }
