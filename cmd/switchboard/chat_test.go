@@ -338,7 +338,7 @@ func TestE2EChatAsksPassword(t *testing.T) {
 	s.end(t, "TERM")
 }
 
-var changing = regexp.MustCompile(`127\.0\.0\.1:\d+|Switchboard \S+,|/\S*/data|\(\d+\.\d s\)`)
+var changing = regexp.MustCompile(`127\.0\.0\.1:\d+|Switchboard \S+,|/\S*/data|--thread \w+|\(\d+\.\d s\)`)
 
 // TestE2ETerminalRecording is what docs/terminal.txt shows; with -record it is written anew.
 func TestE2ETerminalRecording(t *testing.T) {
@@ -367,6 +367,8 @@ func TestE2ETerminalRecording(t *testing.T) {
 			return "127.0.0.1:8080"
 		case strings.HasPrefix(m, "Switchboard"):
 			return "Switchboard,"
+		case strings.HasPrefix(m, "--"):
+			return "--thread nnv2cypaa2ue5hpt6bpha4cany"
 		case strings.HasPrefix(m, "/"):
 			return "./switchboard-data"
 		}
