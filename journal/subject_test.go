@@ -32,20 +32,34 @@ func FuzzSubjects(f *testing.F) {
 	f.Add("", " ", string(t)+".in", string(t)+".", uint8(0))
 	f.Add(string(a), strings.ToUpper(string(b)), string(t)+"\n", string(t.Run(1))+"\x00", uint8(255))
 	f.Fuzz(func(t *testing.T, one, two, thread, run string, n uint8) {
+		// As they are, which mostly is no id, and as the ids of whoever has these names.
 		a, b := switchboard.UserID(one), switchboard.UserID(two)
-		shards := int(n) + 1
-		ofA, filtersOfB := subjectsOf(t, a, switchboard.ThreadID(thread), switchboard.RunID(run), shards), filtersOf(b, shards)
-		if a == b {
+		separate(t, a, b, switchboard.ThreadID(thread), switchboard.RunID(run), int(n)+1)
+		if one == two {
 			return
 		}
-		for _, s := range ofA {
-			for _, filter := range filtersOfB {
-				if matches(filter, s) {
-					t.Fatalf("%q of %q is taken by %q of %q", s, a, filter, b)
-				}
-			}
+		a, b = switchboard.NewUserID("local", "", one), switchboard.NewUserID("local", "", two)
+		named := switchboard.NewThreadID(a, switchboard.FrameID(thread))
+		separate(t, a, b, named, named.Run(uint64(n)+1), int(n)+1)
+		separate(t, a, b, switchboard.ThreadID(thread), named.Run(1), int(n)+1)
+		if len(subjectsOf(t, a, named, named.Run(uint64(n)+1), int(n)+1)) != 4 || len(filtersOf(b, int(n)+1)) != 3 {
+			t.Fatal("ids of ours have no subjects")
 		}
 	})
+}
+
+// separate checks that no subject of a is taken by a filter of b.
+func separate(t *testing.T, a, b switchboard.UserID, thread switchboard.ThreadID, run switchboard.RunID, shards int) {
+	if a == b {
+		return
+	}
+	for _, s := range subjectsOf(t, a, thread, run, shards) {
+		for _, filter := range filtersOf(b, shards) {
+			if matches(filter, s) {
+				t.Fatalf("%q of %q is taken by %q of %q", s, a, filter, b)
+			}
+		}
+	}
 }
 
 // subjectsOf returns what is published for a user; ids that are none of ours have no subjects.

@@ -68,7 +68,8 @@ func TestE2EChat(t *testing.T) {
 	p.types("Please write a story of 400 words\r")
 	p.sees("It begins with", 1)
 	p.types("\x03")
-	p.sees("stopping; Ctrl-C again leaves\nstopped\n> ", 1)
+	p.sees("stopping; Ctrl-C again leaves\n", 1)
+	p.sees("\nstopped\n> ", 1)
 	p.types("/new\r")
 	p.sees("a new conversation\n> ", 1)
 	p.types("wrong \x7f\x7f\x7f\x7f\x7f\x7fWhat is\x01 \x1b[H\x1b[F 6 * 7?\r") // edited on the way

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
+	neturl "net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -147,6 +149,9 @@ func (l *login) byPassword(ctx context.Context, url string, s streams) (remember
 			return remembered{}, err
 		}
 	}
+	if readable(url) {
+		fmt.Fprintf(s.err, "switchboard: the password crosses the network to %s in the clear; https does not let it be read\n", url)
+	}
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	session, err := client.Login(ctx, client.Config{URL: url}, strings.TrimSpace(name), secret)
@@ -154,6 +159,16 @@ func (l *login) byPassword(ctx context.Context, url string, s streams) (remember
 		return remembered{}, notOpened(url, err)
 	}
 	return remembered{session.User.Name, session.Token, session.ExpiresAt}, nil
+}
+
+// readable reports whether what is sent to a server can be read on the way.
+func readable(server string) bool {
+	u, err := neturl.Parse(server)
+	if err != nil || u.Scheme != "http" {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() != "localhost" && (err != nil || !ip.IsLoopback())
 }
 
 // readLine reads a line and nothing after it.
