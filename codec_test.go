@@ -1,7 +1,10 @@
 package switchboard
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 )
@@ -321,6 +324,9 @@ func FuzzDecodeMessage(f *testing.F) {
 			}
 			return
 		}
+		if fault := loose(frame, DefaultLimits().JSONDepth); fault != "" {
+			t.Fatalf("%q was taken: %s", frame, fault)
+		}
 		if m.ID == "" || m.Payload == nil || m.Payload.MessageType() != m.Type {
 			t.Fatalf("taken, but not whole: %+v", m)
 		}
@@ -328,10 +334,53 @@ func FuzzDecodeMessage(f *testing.F) {
 		if err != nil {
 			t.Fatalf("cannot be encoded again: %v", err)
 		}
-		if _, err := DecodeMessage(b, Limits{FrameBytes: 8 * len(frame), JSONDepth: 64, PageEvents: 200, PageThreads: 50, TitleChars: 200}); err != nil {
+		again, err := DecodeMessage(b, Limits{FrameBytes: 8 * len(frame), JSONDepth: 64, PageEvents: 200, PageThreads: 50, TitleChars: 200})
+		if err != nil {
 			t.Fatalf("%s became %s: %v", frame, b, err)
 		}
+		if c, err := EncodeMessage(again); err != nil || !bytes.Equal(b, c) || again.Type != m.Type || again.ID != m.ID || again.ThreadID != m.ThreadID {
+			t.Fatalf("%s became %s, then %s: %v", frame, b, c, err)
+		}
 	})
+}
+
+// loose says what of our rules a frame breaks that the standard library, which is lenient, takes: "" if none.
+func loose(frame []byte, depth int) string {
+	d := json.NewDecoder(bytes.NewReader(frame))
+	var names []map[string]bool // of the open objects, nil for arrays
+	name := false               // whether a name comes next
+	for {
+		t, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return ""
+		} else if err != nil {
+			return err.Error()
+		}
+		s, isString := t.(string)
+		if name && isString {
+			if names[len(names)-1][s] {
+				return "the name " + s + " comes twice"
+			}
+			names[len(names)-1][s], name = true, false
+			continue
+		}
+		switch t {
+		case json.Delim('{'):
+			names = append(names, map[string]bool{})
+		case json.Delim('['):
+			names = append(names, nil)
+		case json.Delim('}'), json.Delim(']'):
+			names = names[:len(names)-1]
+		default:
+			if strings.ContainsRune(s, 0) {
+				return "a NUL"
+			}
+		}
+		if len(names) > depth {
+			return "too deep"
+		}
+		name = len(names) > 0 && names[len(names)-1] != nil
+	}
 }
 
 func FuzzDecodeEvent(f *testing.F) {
@@ -352,8 +401,47 @@ func FuzzDecodeEvent(f *testing.F) {
 		if err != nil {
 			t.Fatalf("cannot be encoded again: %v", err)
 		}
-		if _, err := DecodeEvent(again); err != nil {
+		e2, err := DecodeEvent(again)
+		if err != nil {
 			t.Fatalf("%s became %s: %v", b, again, err)
+		}
+		if third, err := EncodeEvent(e2); err != nil || !bytes.Equal(again, third) {
+			t.Fatalf("%s became %s, then %s: %v", b, again, third, err)
+		}
+	})
+}
+
+// FuzzDecodeDelta: what decodes encodes and decodes to the same, and an Assembly of anything holds what was added.
+func FuzzDecodeDelta(f *testing.F) {
+	for _, p := range []DeltaPayload{
+		{Attempt: 1, MessageID: "m", Kind: DeltaText, Index: 0, Count: 2, Text: "a b"},
+		{Attempt: 2, CallID: "c", Kind: DeltaToolProgress, Progress: new(float64)},
+		{Kind: DeltaThinking, Index: 7, Count: -3, Text: "x"},
+	} {
+		if b, err := EncodeDelta(Delta{ThreadID: wireThread, RunID: wireThread.Run(1), Payload: p}); err == nil {
+			f.Add(b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d, err := DecodeDelta(b)
+		if err != nil {
+			return
+		}
+		again, err := EncodeDelta(d)
+		if err != nil {
+			t.Fatalf("cannot be encoded again: %v", err)
+		}
+		d2, err := DecodeDelta(again)
+		if err != nil {
+			t.Fatalf("%s became %s: %v", b, again, err)
+		}
+		if third, err := EncodeDelta(d2); err != nil || !bytes.Equal(again, third) {
+			t.Fatalf("%s became %s, then %s: %v", b, again, third, err)
+		}
+		var a Assembly
+		a.Add(DeltaPayload{Index: 0, Count: 1, Text: "begin"})
+		if before := a.Text; !a.Add(d.Payload) && a.Text != before {
+			t.Fatalf("a gap changed the text: %+v", d.Payload)
 		}
 	})
 }

@@ -96,45 +96,49 @@ func (c *Client) acked(ctx context.Context, thread switchboard.ThreadID, p switc
 }
 
 // Send sends a message to a thread, or begins one if thread is empty, and returns when it is on disk: then a run answers
-// it, whatever happens. It is sent under one id however often that takes.
+// it, whatever happens. It is sent under one id however often that takes; to choose the id, so that it holds beyond this
+// process, use Do. Errors are those of Do: NotFound for a thread that is not the user's, Conflict with OnBusy Reject,
+// Invalid, TooLarge.
 func (c *Client) Send(ctx context.Context, m switchboard.UserMessage, thread switchboard.ThreadID) (switchboard.Ack, error) {
 	return c.acked(ctx, thread, &m)
 }
 
-// Start is Send for a named agent with structured input.
+// Start is Send for a named agent with structured input, a JSON object.
 func (c *Client) Start(ctx context.Context, m switchboard.StartAgent, thread switchboard.ThreadID) (switchboard.Ack, error) {
 	return c.acked(ctx, thread, &m)
 }
 
 // StopAgent asks for the end of a run. The answer says that this is on disk; agent_stopped follows as an event. Conflict
-// if the run has ended or was stopped before.
+// if the run has ended or was stopped before, NotFound if it is not the user's.
 func (c *Client) StopAgent(ctx context.Context, run switchboard.RunID) (switchboard.Ack, error) {
 	return c.acked(ctx, "", &switchboard.StopAgent{RunID: string(run)})
 }
 
-// Decide answers tool_approval_required. Conflict if it was decided before or has expired.
+// Decide answers tool_approval_required, from any device of the user. Conflict if it was decided before or has expired.
 func (c *Client) Decide(ctx context.Context, d switchboard.ToolDecision) (switchboard.Ack, error) {
 	return c.acked(ctx, "", &d)
 }
 
-// Rename gives a thread a title.
+// Rename gives a thread a title of at most Limits.TitleChars characters; thread_renamed follows as an event.
 func (c *Client) Rename(ctx context.Context, thread switchboard.ThreadID, title string) (switchboard.Ack, error) {
 	return c.acked(ctx, thread, &switchboard.RenameThread{Title: title})
 }
 
-// Delete erases a thread.
+// Delete erases a thread for ever, and ends its run; thread_deleted follows as an event.
 func (c *Client) Delete(ctx context.Context, thread switchboard.ThreadID) (switchboard.Ack, error) {
 	return c.acked(ctx, thread, &switchboard.DeleteThread{})
 }
 
-// ListThreads returns a page of the user's threads, newest activity first; its Next is the Before of the next page.
+// ListThreads returns a page of at most Limits.PageThreads of the user's threads, newest activity first; its Next, if not
+// empty, is the Before of the next page.
 func (c *Client) ListThreads(ctx context.Context, page switchboard.ListThreads) (switchboard.ThreadList, error) {
 	var list switchboard.ThreadList
 	err := c.Do(ctx, switchboard.Message{Payload: &page}, &list)
 	return list, err
 }
 
-// GetThread returns a page of a thread's events; next, if not 0, is the After (or Before) of the next page.
+// GetThread returns a page of a thread's events in order, at most Limits.PageEvents and Limits.PageBytes; next, if not 0,
+// is the After (or Before) of the next page. NotFound if the thread is not the user's.
 func (c *Client) GetThread(ctx context.Context, thread switchboard.ThreadID, page switchboard.GetThread) (events []switchboard.Event, next uint64, err error) {
 	var p switchboard.EventPage
 	if err := c.Do(ctx, switchboard.Message{ThreadID: string(thread), Payload: &page}, &p); err != nil {

@@ -17,6 +17,7 @@ type CloseError struct {
 	cause  error
 }
 
+// Error says the code, the server's reason and what broke the connection.
 func (e *CloseError) Error() string {
 	s := "connection closed: " + strconv.Itoa(e.Code)
 	if e.Reason != "" {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -74,7 +75,7 @@ func Serve(ctx context.Context, s Settings, out, logs io.Writer) (err error) {
 	if s.AdminPassword != "" {
 		password = "the password of SWITCHBOARD_ADMIN_PASSWORD"
 	}
-	local, err := control.Listen(s.Data, n.Local())
+	local, err := control.Listen(s.Data, s.reached(listener.Addr()), n.Local())
 	if err != nil {
 		n.Close()
 		return startError("--data "+s.Data, err)
@@ -159,6 +160,19 @@ func (s Settings) config(store journal.Config, registry *prometheus.Registry, lo
 			return tools
 		},
 	}, nil
+}
+
+// reached is where devices on this machine reach the server.
+func (s Settings) reached(at net.Addr) string {
+	scheme := "http"
+	if s.TLSCert != "" {
+		scheme = "https"
+	}
+	host, port, _ := net.SplitHostPort(at.String())
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
 // announce tells what runs where. The first password is told once.

@@ -85,6 +85,14 @@ func (c *Client) BackUp(ctx context.Context, dir string) (StoreReport, error) {
 	return out, err
 }
 
+// URL returns where devices reach the server that runs on the data folder. A token of CreateToken belongs there and
+// nowhere else: whoever listens at another address is somebody else.
+func (c *Client) URL(ctx context.Context) (string, error) {
+	var out served
+	err := c.call(ctx, whereServedPath, whereServed{}, &out)
+	return out.URL, err
+}
+
 func (c *Client) call(ctx context.Context, path string, in, out any) error {
 	b, err := json.Marshal(in)
 	if err != nil {

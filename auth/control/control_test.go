@@ -46,7 +46,7 @@ type accountsOnly struct {
 // serve serves until stop or the end of the test.
 func serve(t *testing.T, dir string, a Admin) (stop func()) {
 	t.Helper()
-	s, err := Listen(dir, accountsOnly{Admin: a})
+	s, err := Listen(dir, "http://127.0.0.1:8080", accountsOnly{Admin: a})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,6 +94,15 @@ func wantCode(t *testing.T, what string, err error, code switchboard.Code, field
 	t.Helper()
 	if switchboard.CodeOf(err) != code || err != nil && switchboard.AsError(err).Field != field {
 		t.Errorf("%s: %v, want code %q, field %q", what, err, code, field)
+	}
+}
+
+// A client learns where the server it administers is reached, for a token of it belongs nowhere else.
+func TestURL(t *testing.T) {
+	dir := t.TempDir()
+	serve(t, dir, authority(t))
+	if got, err := dialled(t, dir).URL(t.Context()); err != nil || got != "http://127.0.0.1:8080" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
@@ -182,14 +191,14 @@ func TestNoServer(t *testing.T) {
 		if _, err := c.Accounts(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if _, err := Listen(dir, accountsOnly{Admin: a}); !errors.Is(err, ErrServing) {
+		if _, err := Listen(dir, "http://127.0.0.1:8080", accountsOnly{Admin: a}); !errors.Is(err, ErrServing) {
 			t.Errorf("a second server: %v", err)
 		}
 		stop()
 		_, err = c.Accounts(t.Context())
 		wantCode(t, "a call when the server has gone", err, switchboard.Unavailable, "")
 	}
-	if _, err := Listen(filepath.Join(t.TempDir(), "none"), accountsOnly{Admin: a}); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Listen(filepath.Join(t.TempDir(), "none"), "", accountsOnly{Admin: a}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("Listen in a missing folder: %v", err)
 	}
 	short := t.TempDir()

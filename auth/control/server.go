@@ -51,6 +51,10 @@ type (
 	backUp struct {
 		Dir string `json:"dir"`
 	}
+	whereServed struct{}
+	served      struct {
+		URL string `json:"url"`
+	}
 )
 
 // The paths of the requests.
@@ -63,6 +67,7 @@ const (
 	checkStorePath    = "/check_store"
 	acceptLossPath    = "/accept_loss"
 	backUpPath        = "/back_up"
+	whereServedPath   = "/where_served"
 )
 
 // Server serves the socket of a data folder.
@@ -72,8 +77,9 @@ type Server struct {
 	http     http.Server
 }
 
-// Listen opens the socket of a data folder; Run serves it and closes it. Errors: ErrServing, what the file system says.
-func Listen(dataDir string, a Local) (*Server, error) {
+// Listen opens the socket of a data folder for the server that devices reach at url, "" if they cannot; Run serves it and
+// closes it. Errors: ErrServing, what the file system says.
+func Listen(dataDir, url string, a Local) (*Server, error) {
 	l, err := listen(dataDir)
 	if err != nil {
 		return nil, err
@@ -100,6 +106,7 @@ func Listen(dataDir string, a Local) (*Server, error) {
 		return switchboard.Empty{}, a.AcceptLoss(ctx, r.Findings)
 	})
 	handle(mux, backUpPath, func(ctx context.Context, r backUp) (StoreReport, error) { return a.BackUp(ctx, r.Dir) })
+	handle(mux, whereServedPath, func(context.Context, whereServed) (served, error) { return served{url}, nil })
 	return &Server{listener: l, path: filepath.Join(dataDir, socketName), http: http.Server{
 		Handler: mux, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn), ReadTimeout: 10 * time.Second, WriteTimeout: longest, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
 	}}, nil

@@ -37,7 +37,15 @@ type probeCmd struct {
 
 // Help implements kong.HelpProvider.
 func (probeCmd) Help() string {
-	return "Who sends: users made for the probe with --data, those of --credentials, or the one login in SWITCHBOARD_USERNAME and\nSWITCHBOARD_PASSWORD (or SWITCHBOARD_TOKEN)."
+	return `Who sends: users made for the probe with --data, those of --credentials, or the one login in SWITCHBOARD_USERNAME and
+SWITCHBOARD_PASSWORD (or SWITCHBOARD_TOKEN).
+
+Examples:
+
+    switchboard probe --data ./switchboard-data --runs 200 --users 10
+    SWITCHBOARD_TOKEN=... switchboard probe --url https://chat.example.com --runs 20 --json
+
+Exit codes: 0 the objective was met, 1 it was not, or the server cannot be reached, 2 usage.`
 }
 
 // Run implements the command.

@@ -59,19 +59,23 @@ func (o *output) bytes() []byte {
 	return bytes.Clone(o.b.Bytes())
 }
 
+// next is closed when more is printed.
+func (o *output) next() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.changed == nil {
+		o.changed = make(chan struct{})
+	}
+	return o.changed
+}
+
 // await waits until the output matches, or the process ends.
 func (o *output) await(re *regexp.Regexp, ended <-chan struct{}) []string {
 	late := time.NewTimer(startTime)
 	defer late.Stop()
 	for {
-		o.mu.Lock()
-		m := re.FindStringSubmatch(o.b.String())
-		if o.changed == nil {
-			o.changed = make(chan struct{})
-		}
-		changed := o.changed
-		o.mu.Unlock()
-		if m != nil {
+		changed := o.next()
+		if m := re.FindStringSubmatch(string(o.bytes())); m != nil {
 			return m
 		}
 		select {

@@ -45,6 +45,17 @@ type userCmd struct {
 	Remove userRemoveCmd `cmd:"" help:"Remove a user; what they are connected with is closed."`
 }
 
+// Help implements kong.HelpProvider.
+func (userCmd) Help() string {
+	return `The server of the data folder may run or not; what is changed counts at once.
+
+Examples:
+
+    switchboard user add ada
+    switchboard user add ops --role operator --password-stdin < password.txt
+    switchboard user passwd admin`
+}
+
 // password is how a password is given: asked for at a terminal, or the first line of the input.
 type password struct {
 	PasswordStdin bool `help:"Read the password from the first line of the input instead of asking."`
@@ -55,16 +66,31 @@ func (p password) read(s streams) (string, error) {
 		if !term.IsTerminal(int(f.Fd())) {
 			return "", errors.New("no terminal to ask for the password at; use --password-stdin")
 		}
-		fmt.Fprint(s.err, "Password: ")
-		b, err := term.ReadPassword(int(f.Fd()))
-		fmt.Fprintln(s.err)
-		return string(b), err
+		return askPassword(f, s.err)
 	}
 	line, err := bufio.NewReader(s.in).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
 	return strings.TrimRight(line, "\r\n"), nil
+}
+
+// askPassword asks at a terminal. Nothing is shown of what is typed, from before the question on.
+func askPassword(in *os.File, out io.Writer) (string, error) {
+	before, err := term.MakeRaw(int(in.Fd()))
+	if err != nil {
+		return "", err
+	}
+	defer term.Restore(int(in.Fd()), before)
+	password, err := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{in, out}, "").ReadPassword("Password: ")
+	if errors.Is(err, io.EOF) { // Ctrl-C or Ctrl-D
+		fmt.Fprint(out, "\r\n")
+		return "", usage("no password was given")
+	}
+	return password, err
 }
 
 type userAddCmd struct {
@@ -155,6 +181,15 @@ type tokenCreateCmd struct {
 	store `embed:""`
 	User  string        `help:"Name of the user the program speaks for." required:"" placeholder:"NAME"`
 	TTL   time.Duration `help:"How long the token is good for." default:"24h" name:"ttl"`
+}
+
+// Help implements kong.HelpProvider.
+func (tokenCreateCmd) Help() string {
+	return `The token speaks for the user until it ends, or the user is removed or gets another password.
+
+Examples:
+
+    SWITCHBOARD_TOKEN=$(switchboard token create --user ada --ttl 720h) switchboard chat -p "Good morning"`
 }
 
 // Run implements the command.

@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"auth/...":           {},
 	"client":             {},
 	"probe":              {"client"},
+	"terminal":           {"client"},
 	"web":                {},
 	"node":               {everything},
 	"cmd/...":            {everything},

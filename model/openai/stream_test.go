@@ -147,6 +147,8 @@ func TestCutAnywhere(t *testing.T) {
 func FuzzStream(f *testing.F) {
 	f.Add([]byte(delta(`"content":"x"`) + piece(`"index":0,"id":"1","function":{"name":"a","arguments":"{}"}`) + finished("tool_calls")))
 	f.Add([]byte("event: error\ndata: {}\n\n"))
+	f.Add([]byte(delta(`"reasoning":"hm"`) + "data: {\n\n: comment\r\ndata\n\n" + finished("stop")))
+	f.Add([]byte(`{"choices":[{"index":0,"message":{"content":"x"},"finish_reason":"stop"}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		g := collect(t, t.Context(), cannedModel(t, canned{body: string(body)}), request("x"))
 		if g.finish != "" && !bytes.Contains(body, []byte("finish_reason")) && !bytes.Contains(body, []byte(`\u`)) {
