@@ -1,0 +1,66 @@
+package crash
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+)
+
+// script is what the model server is told to say to a message, and what the run may come to.
+type script struct {
+	name  string
+	text  string // of the message
+	want  string // the whole answer: a completed run must have said this
+	has   string // or must have said this
+	never bool   // no answer of the model is whole, so the run must not complete
+	whole bool   // the model answers, or has done so when it is asked again: the run must not fail
+	stop  bool   // the run does not end by itself soon: stop it
+}
+
+// allows reports whether a run may have completed with a text.
+func (s script) allows(text string) bool {
+	switch {
+	case s.never:
+		return false
+	case s.want != "":
+		return text == s.want
+	}
+	return strings.Contains(text, s.has)
+}
+
+// broken are the ways in which a model server loses the rest of an answer.
+var broken = []string{"cut", "garbage", "eof", "error"}
+
+// newScript returns a script around the word of a message.
+func newScript(r *rand.Rand, word string) script {
+	a, b := 12+r.IntN(900), 12+r.IntN(900)
+	said := fmt.Sprintf("The word %s goes %d times into the answer, and then no more.", word, a)
+	say := "[[fake:text " + said + "]]"
+	after := r.IntN(8)
+	switch p := r.IntN(100); {
+	case p < 22:
+		return script{name: "text", whole: true, text: say, want: said}
+	case p < 34:
+		return script{name: "slow text", whole: true, text: fmt.Sprintf("%s [[fake:delay %dms]]", say, 20+r.IntN(100)), want: said}
+	case p < 48:
+		return script{name: "sum", whole: true, text: fmt.Sprintf("What is %d * %d? My word is %s.", a, b, word), has: fmt.Sprint(a * b)}
+	case p < 64:
+		return script{name: "tools", whole: true, want: said, text: fmt.Sprintf(
+			`[[fake:tool calculator {"expression":"%d + %d"}]] [[fake:tool search_threads {"query":"%s"}]] [[fake:text step=2 %s]]`, a, b, word, said)}
+	case p < 70:
+		return script{name: "thinking", whole: true, text: "[[fake:think Now " + word + " is thought of.]] " + say, want: said}
+	case p < 76:
+		return script{name: "429", whole: true, text: "[[fake:429 retry_after=1 times=1]] " + say, want: said}
+	case p < 80:
+		return script{name: "500 once", whole: true, text: "[[fake:500 times=1]] " + say, want: said}
+	case p < 83:
+		return script{name: "500", text: "[[fake:500]] My word is " + word + ".", never: true}
+	case p < 89:
+		return script{name: "broken once", text: fmt.Sprintf("%s [[fake:%s after=%d times=1]]", say, broken[r.IntN(len(broken))], after), want: said}
+	case p < 94:
+		return script{name: "broken", text: fmt.Sprintf("%s [[fake:%s after=%d]]", say, broken[r.IntN(len(broken))], after), never: true}
+	case p < 96:
+		return script{name: "no [DONE]", whole: true, text: say + " [[fake:nodone]]", want: said}
+	}
+	return script{name: "stall", text: fmt.Sprintf("%s [[fake:stall after=%d]]", say, after), never: true, stop: true}
+}
