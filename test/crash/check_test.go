@@ -177,7 +177,7 @@ func (h *history) measureTakeovers(v *verdict, entries []thread.Entry) {
 		if !resumed || p.Reason != switchboard.ResumedTakeover {
 			continue
 		}
-		i := slices.IndexFunc(h.faults, func(f fault) bool { return f.worker == before && f.kind == "kill" })
+		i := slices.IndexFunc(h.faults, func(f fault) bool { return f.worker == before && f.kind == "kill" && f.at.Before(e.Event.Time.Time) })
 		if i < 0 {
 			continue
 		}

@@ -12,6 +12,9 @@ import (
 // ackWait is how long a wake-up goes without a heartbeat before another worker has it: the server's default.
 const ackWait = 10 * time.Second
 
+// quietAfter is after how many faults nothing is hurt for so long that all runs go on, to measure how soon they do.
+const quietAfter = 6
+
 // weights say how often each fault is chosen.
 type weights struct{ kill, killAll, stop, freeze, longFreeze, engineKill int }
 
@@ -34,7 +37,10 @@ func (s *schedule) run(ctx context.Context) error {
 	s.busy = map[*node]bool{}
 	life := context.WithoutCancel(ctx)
 	var all sync.WaitGroup
-	for pause(ctx, s.every/2+time.Duration(s.rand.Int64N(int64(s.every)))) {
+	for i := 1; pause(ctx, s.every/2+time.Duration(s.rand.Int64N(int64(s.every)))); i++ {
+		if i%quietAfter == 0 && !pause(ctx, ackWait+ackWait/2) {
+			break
+		}
 		hurt, n := s.choose()
 		wait := time.Duration(s.rand.IntN(500)) * time.Millisecond
 		if hurt == nil || n != nil && !s.take(n) {
