@@ -117,10 +117,8 @@ func (u *user) device() *device { return u.devices[u.rand.IntN(len(u.devices))] 
 
 // say sends a message: to a new thread or an old one, from one device or from both at once.
 func (u *user) say(ctx context.Context) {
-	u.said++
-	id := client.NewID()
-	word := u.load.words.Begin(probe.Owner{User: u.id, Run: u.said}, id)
-	id = switchboard.FrameID(word + "." + string(id))
+	word := u.load.word(u)
+	id := switchboard.FrameID(word + "." + string(client.NewID()))
 	s := newScript(u.rand, word)
 	m := &switchboard.UserMessage{Text: s.text}
 	var thread switchboard.ThreadID
@@ -144,6 +142,31 @@ func (u *user) say(ctx context.Context) {
 		return
 	}
 	u.send(ctx, u.device(), x)
+}
+
+// word returns a word of the user that no one else may receive.
+func (l *load) word(u *user) string {
+	u.said++
+	return l.words.Begin(probe.Owner{User: u.id, Run: u.said}, client.NewID())
+}
+
+// of returns the user of an id.
+func (l *load) of(id switchboard.UserID) *user {
+	for _, u := range l.users {
+		if u.id == id {
+			return u
+		}
+	}
+	return nil
+}
+
+// ids returns the ids of all users.
+func (l *load) ids() []switchboard.UserID {
+	var out []switchboard.UserID
+	for _, u := range l.users {
+		out = append(out, u.id)
+	}
+	return out
 }
 
 // repeat sends an old message again, answered or not.

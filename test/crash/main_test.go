@@ -23,6 +23,7 @@ type settings struct {
 	binary  string
 	cuts    int
 	storm   int
+	rounds  int
 	disk    bool
 	keep    bool
 }
@@ -53,6 +54,7 @@ func TestMain(m *testing.M) {
 	flag.IntVar(&flags.nodes, "nodes", 0, "nodes of TestChaos on one external engine; 0: one server on its own folder")
 	flag.StringVar(&flags.binary, "binary", "", "the server to hurt; none: it is built")
 	flag.IntVar(&flags.cuts, "cuts", 5, "power cuts")
+	flag.IntVar(&flags.rounds, "rounds", 1, "how often a node is frozen while it holds runs")
 	flag.IntVar(&flags.storm, "storm", 200, "devices of the reconnect storm")
 	flag.BoolVar(&flags.disk, "disk", false, "run the tests of full and read-only disks")
 	flag.BoolVar(&flags.keep, "keep", false, "keep the folders of servers")
