@@ -18,13 +18,14 @@ import (
 
 // plan is one run of the harness.
 type plan struct {
-	seed  uint64
-	nodes int
-	users int
-	rate  float64
-	time  time.Duration
-	every time.Duration
-	odds  weights
+	seed    uint64
+	nodes   int
+	users   int
+	walkers int // groups of users that walk the golden path in turn
+	rate    float64
+	time    time.Duration
+	every   time.Duration
+	odds    weights
 }
 
 // settleTime bounds the wait for the last run after the last fault: five takeovers, or a model's idle timeout.
@@ -65,7 +66,7 @@ func (p plan) run(t *testing.T) *outcome {
 		t.Fatalf("seed %d: %v", p.seed, err)
 	}
 	defer l.close()
-	walkers, err := f.accounts(ctx, "walker", 4)
+	walkers, err := f.accounts(ctx, "walker", p.walkers*walkersAtOnce)
 	if err != nil {
 		t.Fatalf("seed %d: %v", p.seed, err)
 	}
@@ -90,16 +91,22 @@ func (p plan) run(t *testing.T) *outcome {
 	return o
 }
 
-// walk lets the probe walk the golden path, a few runs at a time, until acting ends.
+// walkersAtOnce is how many users walk the golden path together.
+const walkersAtOnce = 4
+
+// walk lets the probe walk the golden path, a few runs at a time, until acting ends. Its users take turns: to a probe,
+// what a node that was frozen tells late of the runs before is foreign.
 func (p plan) walk(acting, life context.Context, f *fleet, accounts []account, g *golden) {
 	c := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return f.dial(ctx) }}}
-	cfg := probe.Config{URL: "http://" + host, Runs: 8 * len(accounts), Devices: 2, Timeout: time.Minute, HTTPClient: c, Seed: p.seed}
-	for _, a := range accounts {
-		cfg.Credentials = append(cfg.Credentials, probe.Credential{Token: a.token})
-	}
+	cfg := probe.Config{URL: "http://" + host, Runs: 8 * walkersAtOnce, Devices: 2, Timeout: time.Minute, HTTPClient: c, Seed: p.seed}
 	for acting.Err() == nil {
-		r, err := probe.Run(life, cfg, nil)
+		cfg.Credentials = nil
+		for i := range walkersAtOnce {
+			a := accounts[(int(cfg.Seed-p.seed)*walkersAtOnce+i)%len(accounts)]
+			cfg.Credentials = append(cfg.Credentials, probe.Credential{Token: a.token})
+		}
 		cfg.Seed++
+		r, err := probe.Run(life, cfg, nil)
 		if err != nil { // it could not begin: the server is away
 			pause(acting, 200*time.Millisecond)
 			continue
@@ -159,7 +166,7 @@ func TestCrashOne(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts processes")
 	}
-	plan{seed: chooseSeed(), users: 8, rate: 12, time: 6 * time.Second, every: 2 * time.Second,
+	plan{seed: chooseSeed(), users: 8, walkers: 2, rate: 12, time: 6 * time.Second, every: 2 * time.Second,
 		odds: weights{kill: 4, stop: 1}}.run(t).report(t)
 }
 
@@ -168,7 +175,7 @@ func TestChaos(t *testing.T) {
 	if !flags.chaos {
 		t.Skip("it runs for minutes: make chaos")
 	}
-	p := plan{seed: chooseSeed(), nodes: flags.nodes, users: flags.users, rate: flags.rate,
+	p := plan{seed: chooseSeed(), nodes: flags.nodes, users: flags.users, walkers: 12, rate: flags.rate,
 		time: time.Duration(flags.minutes * float64(time.Minute)), every: 4 * time.Second,
 		odds: weights{kill: 12, stop: 3, freeze: 2, longFreeze: 1}}
 	if p.nodes > 0 {

@@ -12,7 +12,8 @@ import (
 // ackWait is how long a wake-up goes without a heartbeat before another worker has it: the server's default.
 const ackWait = 10 * time.Second
 
-// quietAfter is after how many faults nothing is hurt for so long that all runs go on, to measure how soon they do.
+// quietAfter is how many faults there are until one node is killed and nothing else is hurt for so long that its runs go
+// on, to measure how soon they do.
 const quietAfter = 6
 
 // weights say how often each fault is chosen.
@@ -38,11 +39,16 @@ func (s *schedule) run(ctx context.Context) error {
 	life := context.WithoutCancel(ctx)
 	var all sync.WaitGroup
 	for i := 1; pause(ctx, s.every/2+time.Duration(s.rand.Int64N(int64(s.every)))); i++ {
-		if i%quietAfter == 0 && !pause(ctx, ackWait+ackWait/2) {
-			break
-		}
 		hurt, n := s.choose()
 		wait := time.Duration(s.rand.IntN(500)) * time.Millisecond
+		if i%quietAfter == 0 {
+			all.Wait()
+			if err := s.kill(life, s.fleet.nodes[i/quietAfter%len(s.fleet.nodes)], wait); err != nil {
+				return err
+			}
+			pause(ctx, ackWait+ackWait/2)
+			continue
+		}
 		if hurt == nil || n != nil && !s.take(n) {
 			continue
 		}

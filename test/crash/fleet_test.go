@@ -29,6 +29,7 @@ type fleet struct {
 	engine *process // nil with one node
 	url    string   // of the engine
 	nodes  []*node
+	args   []string // more of them, for every node
 }
 
 // node is a `switchboard serve`.
@@ -44,9 +45,9 @@ type node struct {
 }
 
 // newFleet starts a fleet on a folder; everything ends with the test. Nodes 0 means one without an external engine.
-func newFleet(t testing.TB, dir string, nodes int) *fleet {
+func newFleet(t testing.TB, dir string, nodes int, args ...string) *fleet {
 	t.Helper()
-	f := &fleet{dir: dir}
+	f := &fleet{dir: dir, args: args}
 	var err error
 	if f.model, err = fakemodel.Start(fakemodel.Config{}); err != nil {
 		t.Fatal(err)
@@ -58,28 +59,33 @@ func newFleet(t testing.TB, dir string, nodes int) *fleet {
 		}
 	}
 	for i := range max(1, nodes) {
-		n := &node{data: filepath.Join(dir, fmt.Sprintf("n%d", i+1)), addr: "127.0.0.1:0", admin: freeAddr(t)}
-		n.name, n.log = fmt.Sprintf("n%d", i+1), n.data+".log"
-		n.until = func(line string) bool {
-			if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "page "); ok && n.lives == 1 {
-				n.addr = strings.TrimPrefix(strings.TrimSpace(rest), "http://")
-			}
-			return strings.HasPrefix(line, "  log in")
-		}
+		n := newNode(t, filepath.Join(dir, fmt.Sprintf("n%d", i+1)))
 		f.nodes = append(f.nodes, n)
-		t.Cleanup(n.kill)
 		if err := f.start(t.Context(), n); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return f
+}
+
+// newNode returns a node that has not started; what it then says is searched for trouble when the test has ended.
+func newNode(t testing.TB, data string) *node {
+	t.Helper()
+	n := &node{data: data, addr: "127.0.0.1:0", admin: freeAddr(t)}
+	n.name, n.log = filepath.Base(data), filepath.Join(t.TempDir(), filepath.Base(data)+".log")
+	n.until = func(line string) bool {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "page "); ok && n.lives == 1 {
+			n.addr = strings.TrimPrefix(strings.TrimSpace(rest), "http://")
+		}
+		return strings.HasPrefix(line, "  log in")
+	}
 	t.Cleanup(func() {
-		for _, n := range f.nodes {
-			if err := trouble(n.log); err != nil {
-				t.Error(err)
-			}
+		n.kill()
+		if err := trouble(n.log); err != nil {
+			t.Error(err)
 		}
 	})
-	return f
+	return n
 }
 
 // freeAddr returns an address that nothing listens on.
@@ -99,7 +105,7 @@ func (f *fleet) startEngine(t testing.TB) error {
 	if err != nil {
 		return err
 	}
-	f.engine = &process{name: "engine", args: []string{exe}, log: filepath.Join(f.dir, "engine.log")}
+	f.engine = &process{name: "engine", args: []string{exe}, log: filepath.Join(t.TempDir(), "engine.log")}
 	f.engine.until = func(line string) bool { f.url = line; return strings.HasPrefix(line, "nats://") }
 	f.url = "0"
 	t.Cleanup(f.engine.kill)
@@ -120,6 +126,7 @@ func (f *fleet) start(ctx context.Context, n *node) error {
 	if f.engine != nil {
 		n.args = append(n.args, "--journal-url", f.url)
 	}
+	n.args = append(n.args, f.args...)
 	n.env = []string{"SWITCHBOARD_ADMIN_PASSWORD=the-admin's-own-password"}
 	var err error
 	for range 20 {

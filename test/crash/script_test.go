@@ -45,8 +45,7 @@ func newScript(r *rand.Rand, word string) script {
 	case p < 48:
 		return script{name: "sum", whole: true, text: fmt.Sprintf("What is %d * %d? My word is %s.", a, b, word), has: fmt.Sprint(a * b)}
 	case p < 64:
-		return script{name: "tools", whole: true, want: said, text: fmt.Sprintf(
-			`[[fake:tool calculator {"expression":"%d + %d"}]] [[fake:tool search_threads {"query":"%s"}]] [[fake:text step=2 %s]]`, a, b, word, said)}
+		return twoTools(r, word)
 	case p < 70:
 		return script{name: "thinking", whole: true, text: "[[fake:think Now " + word + " is thought of.]] " + say, want: said}
 	case p < 76:
@@ -63,4 +62,12 @@ func newScript(r *rand.Rand, word string) script {
 		return script{name: "no [DONE]", whole: true, text: say + " [[fake:nodone]]", want: said}
 	}
 	return script{name: "stall", text: fmt.Sprintf("%s [[fake:stall after=%d]]", say, after), never: true, stop: true}
+}
+
+// twoTools is a run of ten events: two calls at once, and an answer.
+func twoTools(r *rand.Rand, word string) script {
+	said := "The tools have answered " + word + "."
+	return script{name: "tools", whole: true, want: said, text: fmt.Sprintf(
+		`[[fake:tool calculator {"expression":"%d + %d"}]] [[fake:tool search_threads {"query":"%s"}]] [[fake:text step=2 %s]]`,
+		r.IntN(1000), r.IntN(1000), word, said)}
 }
