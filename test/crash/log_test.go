@@ -96,7 +96,11 @@ func readPage(ctx context.Context, c *http.Client, token string, t switchboard.T
 }
 
 func get(ctx context.Context, c *http.Client, token, path string, out any) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+"/api/v1/"+path, nil)
+	return getFrom(ctx, c, "http://"+host, token, path, out)
+}
+
+func getFrom(ctx context.Context, c *http.Client, server, token, path string, out any) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server+"/api/v1/"+path, nil)
 	if err != nil {
 		return err
 	}
