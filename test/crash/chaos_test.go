@@ -166,8 +166,19 @@ func TestCrashOne(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts processes")
 	}
-	plan{seed: chooseSeed(), users: 8, walkers: 2, rate: 12, time: 6 * time.Second, every: 2 * time.Second,
+	t.Parallel()
+	plan{seed: chooseSeed(), users: 8, walkers: 1, rate: 12, time: flags.short, every: flags.short / 3,
 		odds: weights{kill: 4, stop: 1}}.run(t).report(t)
+}
+
+// TestCrashNodes hurts three nodes on one external engine, and the engine, for some seconds.
+func TestCrashNodes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts processes")
+	}
+	t.Parallel()
+	plan{seed: chooseSeed(), nodes: 3, users: 8, walkers: 1, rate: 12, time: flags.short, every: flags.short / 4,
+		odds: weights{kill: 4, killAll: 1, stop: 1, engineKill: 2}}.run(t).report(t)
 }
 
 // TestChaos is `make chaos`.

@@ -85,10 +85,17 @@ func (h *history) checkAccepted(v *verdict) {
 			continue
 		}
 		v.acknowledged++
+		firsts := 0
 		for _, a := range s.acks {
+			if !a.Duplicate {
+				firsts++
+			}
 			if len(at) > 0 && (place{a.ThreadID, a.RunID, a.N}) != at[0] {
 				v.wrong("acks differ", "message %s: %+v, stored as %+v", id, a, at[0])
 			}
+		}
+		if firsts > 1 {
+			v.wrong("two first acks", "message %s was told %d times that it is the first: %+v", id, firsts, s.acks)
 		}
 	}
 }

@@ -127,7 +127,7 @@ func (f *fleet) start(ctx context.Context, n *node) error {
 		n.args = append(n.args, "--journal-url", f.url)
 	}
 	n.args = append(n.args, f.args...)
-	n.env = []string{"SWITCHBOARD_ADMIN_PASSWORD=the-admin's-own-password"}
+	n.env = []string{"SWITCHBOARD_ADMIN_PASSWORD=the-admin's-own-password", "GORACE=atexit_sleep_ms=10"}
 	var err error
 	for range 20 {
 		if err = n.process.start(ctx); err == nil {

@@ -175,6 +175,38 @@ func (x *filler) again(ctx context.Context, t *testing.T, what string) {
 	if lost > 0 {
 		t.Errorf("%s: %d acknowledged threads are lost: %v", what, lost, err)
 	}
+	open := x.unended(ctx)
+	fmt.Printf("%s: %d of %d runs have no end\n", what, open, len(x.stored))
+	if open > 0 {
+		t.Errorf("%s: %d runs have no end", what, open)
+	}
+}
+
+// unended waits until all runs have ended, and returns how many have not when it gives up.
+func (x *filler) unended(ctx context.Context) (open int) {
+	c := &http.Client{Transport: &http.Transport{}}
+	defer c.CloseIdleConnections()
+	for began := time.Now(); time.Since(began) < healTime; pause(ctx, time.Second) {
+		open = 0
+		for before := ""; ; {
+			var list switchboard.ThreadList
+			if err := getFrom(ctx, c, "http://"+x.f.nodes[0].addr, x.token, "threads?before="+before, &list); err != nil {
+				return len(x.stored)
+			}
+			for _, s := range list.Threads {
+				if s.ActiveRun != "" {
+					open++
+				}
+			}
+			if before = list.Next; before == "" {
+				break
+			}
+		}
+		if open == 0 {
+			break
+		}
+	}
+	return open
 }
 
 // TestCrashDiskFull lets something else fill the disk of a server.

@@ -24,6 +24,7 @@ type settings struct {
 	cuts    int
 	storm   int
 	rounds  int
+	short   time.Duration
 	disk    bool
 	keep    bool
 }
@@ -55,6 +56,7 @@ func TestMain(m *testing.M) {
 	flag.StringVar(&flags.binary, "binary", "", "the server to hurt; none: it is built")
 	flag.IntVar(&flags.cuts, "cuts", 5, "power cuts")
 	flag.IntVar(&flags.rounds, "rounds", 1, "how often a node is frozen while it holds runs")
+	flag.DurationVar(&flags.short, "hurt", 6*time.Second, "how long TestCrashOne and TestCrashNodes hurt the server")
 	flag.IntVar(&flags.storm, "storm", 200, "devices of the reconnect storm")
 	flag.BoolVar(&flags.disk, "disk", false, "run the tests of full and read-only disks")
 	flag.BoolVar(&flags.keep, "keep", false, "keep the folders of servers")
@@ -73,7 +75,8 @@ func run(m *testing.M) int {
 		defer os.RemoveAll(dir)
 		flags.binary = filepath.Join(dir, "switchboard")
 		begin := time.Now()
-		out, err := exec.Command("go", "build", "-o", flags.binary, "github.com/netra-systems/switchboard/cmd/switchboard").CombinedOutput()
+		args := append([]string{"build", "-o", flags.binary}, buildFlags()...)
+		out, err := exec.Command("go", append(args, "github.com/netra-systems/switchboard/cmd/switchboard")...).CombinedOutput()
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "build the server: %v\n%s", err, out)
 			return 1

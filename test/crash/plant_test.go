@@ -138,6 +138,9 @@ func TestEveryViolationIsFound(t *testing.T) {
 		"acks that differ": {"acks differ", func(t *testing.T, h *history) {
 			h.sent[first].acks = append(h.sent[first].acks, switchboard.Ack{ThreadID: h.sent[first].acks[0].ThreadID, RunID: "x.9", N: 9})
 		}, nil},
+		"two first acks": {"two first acks", func(t *testing.T, h *history) {
+			h.sent[first].acks = append(h.sent[first].acks, h.sent[first].acks[0])
+		}, nil},
 		"refused and stored": {"refused and stored", func(t *testing.T, h *history) {
 			h.sent[last].acks, h.sent[last].refused = nil, switchboard.Errorf(switchboard.Conflict, "busy")
 		}, nil},
