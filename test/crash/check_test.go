@@ -15,6 +15,7 @@ const takeoverTime = 15 * time.Second
 // verdict is what the checkers found.
 type verdict struct {
 	acknowledged, lost, unexpected, duplicated, recovered, refused int
+	erased, threadsDeleted                                         int
 	runs, completed, failed, stopped, events                       int
 	zombieWrites                                                   int
 	takeovers, clean                                               []time.Duration // all, and those that no other fault fell into
@@ -71,6 +72,10 @@ func (h *history) checkAccepted(v *verdict) {
 			v.wrong("duplicated", "message %s is stored %d times: %v", id, len(at), at)
 		}
 		switch {
+		case len(s.acks) > 0 && len(at) == 0 && h.erased(s):
+			v.acknowledged++
+			v.erased++
+			continue
 		case len(s.acks) > 0 && len(at) == 0:
 			v.lost++
 			v.wrong("lost", "message %s (%s) was acknowledged as %+v", id, s.script.name, s.acks[0])
@@ -100,18 +105,30 @@ func (h *history) checkAccepted(v *verdict) {
 	}
 }
 
+// erased reports whether the thread of an acknowledged message was deleted.
+func (h *history) erased(s *sent) bool {
+	entries := h.log[s.user][s.acks[0].ThreadID]
+	return len(entries) == 1 && entries[0].Event.Type == switchboard.ThreadDeleted
+}
+
 // checkThread holds the runs of a thread against the grammar, and their answers against what the model was told to say.
 func (h *history) checkThread(v *verdict, u switchboard.UserID, t switchboard.ThreadID, entries []thread.Entry) {
 	grammars := map[switchboard.RunID]*switchboard.Grammar{}
-	asked := map[switchboard.RunID]script{}
+	asked := map[switchboard.RunID]scripts{}
+	runs := map[switchboard.FrameID]switchboard.RunID{}
+	if len(entries) == 1 && entries[0].Event.Type == switchboard.ThreadDeleted {
+		v.threadsDeleted++
+		return
+	}
 	for i, e := range entries {
 		if e.Header.N != uint64(i+1) || e.Event.N != e.Header.N {
 			v.wrong("gap", "thread %s: n = %d in place %d", t, e.Event.N, i+1)
 		}
 		if p, ok := e.Event.Payload.(*switchboard.UserMessageEvent); ok {
 			grammars[p.RunID] = new(switchboard.Grammar)
+			runs[p.ID] = p.RunID
 			if s := h.sent[p.ID]; s != nil {
-				asked[p.RunID] = s.script
+				asked[p.RunID] = scripts{s.script}
 			}
 		}
 		if e.Event.Type.ByPerson() {
@@ -126,15 +143,23 @@ func (h *history) checkThread(v *verdict, u switchboard.UserID, t switchboard.Th
 			v.wrong("grammar", "run %s, n = %d: %v", e.Event.RunID, e.Event.N, err)
 		}
 		switch p := e.Event.Payload.(type) {
+		case *switchboard.MessagesTakenEvent:
+			for _, id := range p.IDs {
+				if g := grammars[runs[id]]; g == nil || g.Ended() != "" {
+					v.wrong("taken twice", "run %s, n = %d: message %s", e.Event.RunID, e.Event.N, id)
+				}
+				asked[e.Event.RunID] = append(asked[e.Event.RunID], asked[runs[id]]...)
+				delete(grammars, runs[id])
+			}
 		case *switchboard.AgentCompletedEvent:
 			v.completed++
-			if s := asked[e.Event.RunID]; !s.allows(p.Text) {
-				v.wrong("half an answer", "run %s (%s) completed with %.300q, the model was told %.300q", e.Event.RunID, s.name, p.Text, s.text)
+			if s := asked[e.Event.RunID]; !s.allow(p.Text) {
+				v.wrong("half an answer", "run %s completed with %.300q, the model was told %.300v", e.Event.RunID, p.Text, s)
 			}
 		case *switchboard.AgentFailedEvent:
 			v.failed++
-			if s := asked[e.Event.RunID]; s.whole && p.Code != switchboard.AttemptsExhausted {
-				v.wrong("failed for nothing", "run %s (%s): %s, %s", e.Event.RunID, s.name, p.Code, p.Message)
+			if s := asked[e.Event.RunID]; s.whole() && p.Code != switchboard.AttemptsExhausted {
+				v.wrong("failed for nothing", "run %s: %s, %s: %v", e.Event.RunID, p.Code, p.Message, s)
 			}
 		case *switchboard.AgentStoppedEvent:
 			v.stopped++
@@ -143,7 +168,7 @@ func (h *history) checkThread(v *verdict, u switchboard.UserID, t switchboard.Th
 	for r, g := range grammars {
 		v.runs++
 		if g.Ended() == "" {
-			v.wrong("no end", "run %s (%s) of user %s", r, asked[r].name, u)
+			v.wrong("no end", "run %s of user %s: %v", r, u, asked[r])
 		}
 	}
 }
@@ -218,16 +243,24 @@ func (h *history) checkViews(v *verdict) {
 	}
 	for _, d := range h.views {
 		v.violations = append(v.violations, d.wrong...)
-		compareViews(v, d.name, want[d.user], d.threads)
+		compareViews(v, d.name, want[d.user], d.threads, false)
 	}
 	for u, pages := range h.pages {
-		compareViews(v, "get_thread of user "+string(u), want[u], pages)
+		compareViews(v, "get_thread of user "+string(u), want[u], pages, true)
 	}
 }
 
-func compareViews(v *verdict, name string, want, have map[switchboard.ThreadID][]line) {
+// compareViews compares threads. Of one that was deleted, a device must know that; what it saw of it before is gone.
+func compareViews(v *verdict, name string, want, have map[switchboard.ThreadID][]line, pages bool) {
 	for t, lines := range want {
-		if got := have[t]; !slices.Equal(got, lines) {
+		got := have[t]
+		switch {
+		case deleted(lines) && pages && len(got) == 0:
+			continue
+		case deleted(lines) && deleted(got):
+			got = got[len(got)-1:]
+		}
+		if !slices.Equal(got, lines) {
 			i := 0
 			for i < min(len(got), len(lines)) && got[i] == lines[i] {
 				i++

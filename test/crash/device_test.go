@@ -29,8 +29,9 @@ type device struct {
 	client  *client.Client
 	conns   map[net.Conn]bool
 	threads map[switchboard.ThreadID][]line
+	runs    map[switchboard.FrameID]switchboard.RunID
 	ended   map[switchboard.RunID]bool
-	changed chan struct{} // closed when a run has ended
+	changed chan struct{} // closed with the next event
 	texts   map[switchboard.MessageID]string
 	wrong   []violation
 	bytes   int64
@@ -41,7 +42,8 @@ type device struct {
 func newDevice(f *fleet, words *probe.Ledger, name, token string) *device {
 	return &device{
 		name: name, token: token, fleet: f, words: words, conns: map[net.Conn]bool{}, changed: make(chan struct{}),
-		threads: map[switchboard.ThreadID][]line{}, ended: map[switchboard.RunID]bool{}, texts: map[switchboard.MessageID]string{},
+		threads: map[switchboard.ThreadID][]line{}, ended: map[switchboard.RunID]bool{},
+		runs: map[switchboard.FrameID]switchboard.RunID{}, texts: map[switchboard.MessageID]string{},
 	}
 }
 
@@ -178,6 +180,16 @@ func (d *device) event(e switchboard.Event) {
 	d.events++
 	have := d.threads[e.ThreadID]
 	switch last := uint64(len(have)); {
+	case e.Type == switchboard.ThreadDeleted:
+		if deleted(have) && have[last-1] != l {
+			d.wrong = append(d.wrong, wrongf("changed event", "%s: thread %s has two tombstones", d.name, e.ThreadID))
+		}
+		if deleted(have) {
+			return
+		}
+	case deleted(have):
+		d.wrong = append(d.wrong, wrongf("after the end", "%s: thread %s is deleted, and has n = %d", d.name, e.ThreadID, e.N))
+		return
 	case e.N == 0 || e.N > last+1:
 		d.wrong = append(d.wrong, wrongf("gap", "%s: thread %s: n = %d after n = %d", d.name, e.ThreadID, e.N, last))
 		return
@@ -188,11 +200,19 @@ func (d *device) event(e switchboard.Event) {
 		return
 	}
 	d.threads[e.ThreadID] = append(have, l)
+	switch p := e.Payload.(type) {
+	case *switchboard.UserMessageEvent:
+		d.runs[p.ID] = p.RunID
+	case *switchboard.MessagesTakenEvent: // another run answers them
+		for _, id := range p.IDs {
+			d.ended[d.runs[id]] = true
+		}
+	}
 	if e.Type.Terminal() {
 		d.ended[e.RunID] = true
-		close(d.changed)
-		d.changed = make(chan struct{})
 	}
+	close(d.changed)
+	d.changed = make(chan struct{})
 }
 
 // follow reads the updates of a program: texts that are being written must become those that are stored.
@@ -229,7 +249,7 @@ func (d *device) compare(id switchboard.MessageID, text string) {
 func (d *device) await(ctx context.Context, run switchboard.RunID) error {
 	for {
 		d.mu.Lock()
-		ended, changed := d.ended[run], d.changed
+		ended, changed := d.ended[run] || deleted(d.threads[run.Thread()]), d.changed
 		d.mu.Unlock()
 		if ended {
 			return nil

@@ -90,6 +90,13 @@ func ids(e switchboard.Event) (id switchboard.FrameID, run switchboard.RunID) {
 		return p.ID, p.RunID
 	case *switchboard.ThreadRenamedEvent:
 		return p.ID, ""
+	case *switchboard.ThreadDeletedEvent:
+		return p.ID, ""
 	}
 	return "", ""
+}
+
+// deleted reports whether all that is left of a thread is its tombstone.
+func deleted(lines []line) bool {
+	return len(lines) > 0 && lines[len(lines)-1].typ == switchboard.ThreadDeleted
 }

@@ -101,7 +101,11 @@ func (u *user) act(ctx context.Context) {
 		u.repeat(ctx)
 	case p < 90:
 		u.stop(ctx)
-	case p < 96:
+	case p < 92:
+		u.rename(ctx)
+	case p < 93:
+		u.remove(ctx)
+	case p < 97:
 		u.device().cut(u.rand.IntN(2) == 0)
 	default:
 		d := u.device()
@@ -132,6 +136,8 @@ func (u *user) say(ctx context.Context) {
 			m.OnBusy = switchboard.Rollback
 		case p < 22:
 			m.OnBusy = switchboard.Reject
+		case p < 32:
+			m.OnBusy = switchboard.Steer
 		}
 	}
 	x := u.load.note(u, s, switchboard.Message{ID: id, ThreadID: string(thread), Payload: m})
@@ -184,6 +190,24 @@ func (u *user) stop(ctx context.Context) {
 	if s := u.accepted(); s != nil {
 		ack, _ := s.acked()
 		u.halt(ctx, ack.RunID)
+	}
+}
+
+// rename gives a thread a title that nobody else may see.
+func (u *user) rename(ctx context.Context) {
+	if s := u.accepted(); s != nil {
+		ack, _ := s.acked()
+		m := switchboard.Message{ID: client.NewID(), ThreadID: string(ack.ThreadID), Payload: &switchboard.RenameThread{Title: u.load.word(u)}}
+		u.send(ctx, u.device(), u.load.note(u, script{name: "rename"}, m))
+	}
+}
+
+// remove deletes a thread, whatever goes on in it.
+func (u *user) remove(ctx context.Context) {
+	if s := u.accepted(); s != nil {
+		ack, _ := s.acked()
+		m := switchboard.Message{ID: client.NewID(), ThreadID: string(ack.ThreadID), Payload: &switchboard.DeleteThread{}}
+		u.send(ctx, u.device(), u.load.note(u, script{name: "delete"}, m))
 	}
 }
 

@@ -42,7 +42,7 @@ func recorded(t *testing.T) *history {
 		for i, worker := range []string{"n1.1", "n2.1"} {
 			run := id.Run(uint64(len(entries) + 1))
 			m := switchboard.FrameID(fmt.Sprintf("m%d-of-%s", i+1, u))
-			h.sent[m] = &sent{user: u, message: switchboard.Message{ID: m}, script: script{name: "text", want: answer, whole: true},
+			h.sent[m] = &sent{user: u, message: switchboard.Message{ID: m}, script: script{name: "text", want: answer, sound: true},
 				acks: []switchboard.Ack{{ThreadID: id, RunID: run, N: run.N()}}}
 			add(run, "", 0, &switchboard.UserMessageEvent{ID: m, RunID: run, Text: "?"})
 			add(run, "n1.1", time.Second, &switchboard.AgentStartedEvent{Attempt: 1})
@@ -135,6 +135,12 @@ func TestEveryViolationIsFound(t *testing.T) {
 		}), func(v *verdict) int { return v.duplicated }},
 		"a message of nobody":    {"unexpected", func(t *testing.T, h *history) { delete(h.sent, last) }, func(v *verdict) int { return v.unexpected }},
 		"another user's message": {"unexpected", func(t *testing.T, h *history) { h.sent[last].user = bob }, func(v *verdict) int { return v.unexpected }},
+		"a device that does not know of a deletion": {"views differ", func(t *testing.T, h *history) {
+			id := switchboard.NewThreadID(ann, "m1")
+			e := switchboard.Event{Type: switchboard.ThreadDeleted, ThreadID: id, Time: switchboard.At(began), Payload: &switchboard.ThreadDeletedEvent{ID: "d"}}
+			h.log[ann][id] = []thread.Entry{{User: ann, Event: e, Header: thread.Header{N: 99}}}
+			h.sent["d"] = &sent{user: ann}
+		}, nil},
 		"acks that differ": {"acks differ", func(t *testing.T, h *history) {
 			h.sent[first].acks = append(h.sent[first].acks, switchboard.Ack{ThreadID: h.sent[first].acks[0].ThreadID, RunID: "x.9", N: 9})
 		}, nil},

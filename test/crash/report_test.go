@@ -64,6 +64,7 @@ func (o *outcome) print(w io.Writer) {
 	row("  unexpected", "%d", v.unexpected)
 	row("  recovered", "%d (stored, their acks lost)", v.recovered)
 	row("  refused", "%d", v.refused)
+	row("  erased", "%d, with %d deleted threads", v.erased, v.threadsDeleted)
 	row("runs", "%d: %d completed, %d failed, %d stopped", v.runs, v.completed, v.failed, v.stopped)
 	row("events", "%d, %.0f a second", v.events, float64(v.events)/o.took.Seconds())
 	row("devices", "%d, which connected %d times", len(o.history.views), o.resumes)
