@@ -98,7 +98,7 @@ const walkersAtOnce = 4
 // what a node that was frozen tells late of the runs before is foreign.
 func (p plan) walk(acting, life context.Context, f *fleet, accounts []account, g *golden) {
 	c := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return f.dial(ctx) }}}
-	cfg := probe.Config{URL: "http://" + host, Runs: 8 * walkersAtOnce, Devices: 2, Timeout: time.Minute, HTTPClient: c, Seed: p.seed}
+	cfg := probe.Config{URL: "http://" + host, Runs: 8 * walkersAtOnce, Timeout: time.Minute, HTTPClient: c, Seed: p.seed}
 	for acting.Err() == nil {
 		cfg.Credentials = nil
 		for i := range walkersAtOnce {
@@ -150,12 +150,18 @@ func (p plan) collect(t *testing.T, f *fleet, l *load, o *outcome) {
 	}
 }
 
+// goldenShare is the share of runs that must succeed whatever happens to the server.
+const goldenShare = 0.999
+
 // report prints the table and fails the test if anything is wrong.
 func (o *outcome) report(t *testing.T) {
 	t.Helper()
 	var b strings.Builder
 	o.print(&b)
 	fmt.Print(b.String())
+	if _, high := probe.Wilson(o.golden.succeeded, o.golden.runs); high < goldenShare {
+		t.Errorf("seed %d: the golden path succeeds in less than %v of all runs", o.seed, goldenShare)
+	}
 	if n := len(o.verdict.violations); n > 0 || o.golden.leaks > 0 {
 		t.Errorf("seed %d: %d violations, %d leaks of the golden path", o.seed, n, o.golden.leaks)
 	}
@@ -178,7 +184,7 @@ func TestCrashNodes(t *testing.T) {
 	}
 	t.Parallel()
 	plan{seed: chooseSeed(), nodes: 3, users: 8, walkers: 1, rate: 12, time: flags.short, every: flags.short / 4,
-		odds: weights{kill: 4, killAll: 1, stop: 1, engineKill: 2}}.run(t).report(t)
+		odds: weights{kill: 4, killAll: 1, stop: 1, engineKill: 2, cut: 1}}.run(t).report(t)
 }
 
 // TestChaos is `make chaos`.
@@ -190,7 +196,7 @@ func TestChaos(t *testing.T) {
 		time: time.Duration(flags.minutes * float64(time.Minute)), every: 4 * time.Second,
 		odds: weights{kill: 12, stop: 3, freeze: 2, longFreeze: 1}}
 	if p.nodes > 0 {
-		p.odds.killAll, p.odds.engineKill = 2, 2
+		p.odds.killAll, p.odds.engineKill, p.odds.engineFreeze, p.odds.hold, p.odds.cut = 2, 4, 2, 4, 2
 	}
 	fmt.Printf("chaos: seed %d, %v, %d users, %d nodes\n", p.seed, p.time, p.users, max(1, p.nodes))
 	p.run(t).report(t)

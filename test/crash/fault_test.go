@@ -17,7 +17,7 @@ const ackWait = 10 * time.Second
 const quietAfter = 6
 
 // weights say how often each fault is chosen.
-type weights struct{ kill, killAll, stop, freeze, longFreeze, engineKill int }
+type weights struct{ kill, killAll, stop, freeze, longFreeze, engineKill, engineFreeze, hold, cut int }
 
 // schedule hurts a fleet. Its choices follow from its seed; what they meet depends on the machine.
 type schedule struct {
@@ -78,14 +78,15 @@ type hurting func(ctx context.Context, n *node, wait time.Duration) error
 func (s *schedule) choose() (hurting, *node) {
 	n := s.fleet.nodes[s.rand.IntN(len(s.fleet.nodes))]
 	o := s.odds
-	p := s.rand.IntN(o.kill + o.killAll + o.stop + o.freeze + o.longFreeze + o.engineKill)
+	p := s.rand.IntN(o.kill + o.killAll + o.stop + o.freeze + o.longFreeze + o.engineKill + o.engineFreeze + o.hold + o.cut)
 	for _, x := range []struct {
 		odds int
 		hurt hurting
 		n    *node
 	}{
 		{o.kill, s.kill, n}, {o.stop, s.stop, n}, {o.freeze, s.freeze(ackWait), n}, {o.longFreeze, s.freeze(3 * ackWait), n},
-		{o.killAll, s.killAll, nil}, {o.engineKill, s.killEngine, nil},
+		{o.killAll, s.killAll, nil}, {o.engineKill, s.killEngine, nil}, {o.engineFreeze, s.freezeEngine, nil},
+		{o.hold, s.hold, n}, {o.cut, s.cut, n},
 	} {
 		if p -= x.odds; p < 0 {
 			return x.hurt, x.n
@@ -184,4 +185,43 @@ func (s *schedule) killEngine(ctx context.Context, _ *node, wait time.Duration) 
 	pause(ctx, wait)
 	defer s.did(f)
 	return s.fleet.restartEngine(ctx)
+}
+
+// freezeEngine stops the external engine's process for some seconds: longer than an append waits for it.
+func (s *schedule) freezeEngine(ctx context.Context, _ *node, wait time.Duration) error {
+	if s.fleet.engine == nil || !s.take(nil) {
+		return nil
+	}
+	defer s.leave(nil)
+	f := fault{at: time.Now(), kind: "freeze engine"}
+	s.fleet.engine.signal(syscall.SIGSTOP)
+	pause(ctx, 4*time.Second+4*wait)
+	s.fleet.engine.signal(syscall.SIGCONT)
+	s.did(f)
+	return nil
+}
+
+// hold holds back everything between a node and the engine for longer than a wake-up waits: others take over, and what
+// the node has written arrives late.
+func (s *schedule) hold(ctx context.Context, n *node, wait time.Duration) error {
+	if n.link == nil {
+		return nil
+	}
+	f := fault{at: time.Now(), kind: "hold link", worker: n.worker}
+	n.link.hold()
+	pause(ctx, ackWait+10*wait)
+	n.link.release()
+	s.did(f)
+	return nil
+}
+
+// cut ends a node's connections to the engine.
+func (s *schedule) cut(_ context.Context, n *node, _ time.Duration) error {
+	if n.link == nil {
+		return nil
+	}
+	f := fault{at: time.Now(), kind: "cut link", worker: n.worker}
+	n.link.cut()
+	s.did(f)
+	return nil
 }

@@ -36,6 +36,7 @@ type fleet struct {
 type node struct {
 	process
 	data, addr string
+	link       *link  // to the external engine
 	admin      string // address for operators
 	lives      int
 	worker     string // the name of this life, in the log
@@ -60,6 +61,9 @@ func newFleet(t testing.TB, dir string, nodes int, args ...string) *fleet {
 	}
 	for i := range max(1, nodes) {
 		n := newNode(t, filepath.Join(dir, fmt.Sprintf("n%d", i+1)))
+		if f.engine != nil {
+			n.link = newLink(t, f.engineURL)
+		}
 		f.nodes = append(f.nodes, n)
 		if err := f.start(t.Context(), n); err != nil {
 			t.Fatal(err)
@@ -106,11 +110,20 @@ func (f *fleet) startEngine(t testing.TB) error {
 		return err
 	}
 	f.engine = &process{name: "engine", args: []string{exe}, log: filepath.Join(t.TempDir(), "engine.log")}
-	f.engine.until = func(line string) bool { f.url = line; return strings.HasPrefix(line, "nats://") }
+	first := true
+	f.engine.until = func(line string) bool {
+		if first { // it comes back at the same place
+			f.url, first = line, false
+		}
+		return strings.HasPrefix(line, "nats://")
+	}
 	f.url = "0"
 	t.Cleanup(f.engine.kill)
 	return f.restartEngine(t.Context())
 }
+
+// engineURL is fixed once the engine has started.
+func (f *fleet) engineURL() string { return f.url }
 
 func (f *fleet) restartEngine(ctx context.Context) error {
 	f.engine.env = []string{engineMode + "=" + f.url, engineDir + "=" + filepath.Join(f.dir, "engine")}
@@ -124,7 +137,7 @@ func (f *fleet) start(ctx context.Context, n *node) error {
 	n.args = []string{flags.binary, "serve", "--listen", n.addr, "--data", n.data, "--name", n.worker, "--allow-host", host,
 		"--admin-listen", n.admin, "--log-level", "warn", "--model", "fake", "--openai-base-url", f.model.URL()}
 	if f.engine != nil {
-		n.args = append(n.args, "--journal-url", f.url)
+		n.args = append(n.args, "--journal-url", n.link.url())
 	}
 	n.args = append(n.args, f.args...)
 	n.env = []string{"SWITCHBOARD_ADMIN_PASSWORD=the-admin's-own-password", "GORACE=atexit_sleep_ms=10"}

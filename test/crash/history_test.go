@@ -77,7 +77,7 @@ func wrongf(kind, format string, args ...any) violation {
 type fault struct {
 	at     time.Time
 	until  time.Time // when it was over: the process was ready again
-	kind   string    // kill, stop, freeze, cut, engine-kill
+	kind   string    // kill, stop, freeze 10s, kill engine …
 	worker string    // the life of the node that it ended or froze
 }
 
