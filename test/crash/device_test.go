@@ -233,6 +233,11 @@ func (d *device) follow(c *client.Client, closed chan struct{}) {
 			}
 		}
 	}
+	if err := c.Err(); !errors.Is(err, net.ErrClosed) {
+		d.mu.Lock()
+		d.wrong = append(d.wrong, wrongf("no way back", "%s was told not to come back: %v", d.name, err))
+		d.mu.Unlock()
+	}
 }
 
 // compare holds a text as it was written against the one that is stored: a device that was away may have missed its end.

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	stormDevices = 10 // of each user
+	stormDevices = 8 // of each user: below the limit, for a connection that the server still closes counts, too
 	stormMissed  = 100
 	stormRuns    = stormMissed / 10 // each run of two tools and an answer is ten events
 )
@@ -85,7 +85,7 @@ func TestCrashStorm(t *testing.T) {
 	}
 }
 
-// gather gives each user ten devices, notes their places, and sends them away.
+// gather gives each user more devices, notes their places, and sends them away.
 func (l *load) gather(ctx context.Context, t *testing.T) map[*device]switchboard.Cursor {
 	t.Helper()
 	cursors := map[*device]switchboard.Cursor{}
