@@ -12,7 +12,13 @@ E2E         := ./cmd/...
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help test unit integration e2e race lint bench fuzz golden
+# of chaos: a seed (0: a random one, which is printed), how long, how many users, and nodes (0: one, without an engine outside)
+SEED    ?= 0
+MINUTES ?= 1
+USERS   ?= 25
+NODES   ?= 0
+
+.PHONY: help test unit integration e2e race lint bench fuzz golden chaos
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +63,9 @@ endif
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	@grep -rn --include=*_test.go -o '^func Fuzz[A-Za-z0-9]*' . | sed 's#/[^/]*_test.go:[0-9]*:func # #' | \
 	while read -r dir target; do echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; done
+
+chaos: ## kill, freeze and cut a server under load, and judge what is left: SEED=… MINUTES=… USERS=… NODES=…
+	$(GO) test -v -count 1 -timeout 0 -run '^TestChaos$$' ./test/crash -chaos -seed $(SEED) -minutes $(MINUTES) -users $(USERS) -nodes $(NODES)
 
 golden: ## write the golden files of the wire anew
 	$(GO) test -run '^TestWire' -update .

@@ -84,7 +84,9 @@ func (f *Feed) Next(ctx context.Context) (entry *thread.Entry, user switchboard.
 			case <-ctx.Done():
 				return nil, "", nil, ctx.Err()
 			case <-f.check.C:
-				if err := f.behind(ctx); err != nil {
+				err := f.behind(ctx)
+				f.check.Reset(checkEvery) // a tick that came while the engine did not answer is no check of two seconds later
+				if err != nil {
 					return nil, "", nil, err
 				}
 				continue

@@ -53,8 +53,8 @@ func (p *prober) report(attempts []*attempt, elapsed time.Duration) Report {
 		add(&end, t.ending)
 		w.mu.Unlock()
 	}
-	r.Accept, r.FirstEvent, r.FirstDelta, r.Completion = quantiles(accept), quantiles(first), quantiles(delta), quantiles(end)
-	r.Low, r.High = wilson(r.Succeeded, r.Runs)
+	r.Accept, r.FirstEvent, r.FirstDelta, r.Completion = QuantilesOf(accept), QuantilesOf(first), QuantilesOf(delta), QuantilesOf(end)
+	r.Low, r.High = Wilson(r.Succeeded, r.Runs)
 	p.mu.Lock()
 	r.Waits += p.waits
 	r.WaitedMS += p.waited.Milliseconds()
@@ -83,8 +83,8 @@ func (p *prober) judgeDevice(r *Report, d *device, hurt map[int]bool) {
 	}
 	for _, o := range w.leaked {
 		r.CanaryHits++
-		hurt[o.run] = true
-		r.failed("word of another user", fmt.Sprintf("run %d of %s reached a device of %s", o.run, o.user, d.user))
+		hurt[o.Run] = true
+		r.failed("word of another user", fmt.Sprintf("run %d of %s reached a device of %s", o.Run, o.User, d.user))
 	}
 	p.ledger.mu.Lock()
 	defer p.ledger.mu.Unlock()
@@ -97,10 +97,10 @@ func (p *prober) judgeDevice(r *Report, d *device, hurt map[int]bool) {
 		case !ours:
 			r.ForeignEvents++
 			r.failed("thread of nobody", fmt.Sprintf("%s, on a device of %s", id, d.user))
-		case o.user != d.user:
+		case o.User != d.user:
 			r.ForeignEvents++
-			hurt[o.run] = true
-			r.failed("thread of another user", fmt.Sprintf("%s of run %d, on a device of %s", id, o.run, d.user))
+			hurt[o.Run] = true
+			r.failed("thread of another user", fmt.Sprintf("%s of run %d, on a device of %s", id, o.Run, d.user))
 		}
 	}
 }

@@ -14,26 +14,28 @@ const (
 	wordLen   = markerLen + 16
 )
 
-// ledger is what all devices of a probe know together: which user owns which word, message and thread.
-type ledger struct {
+// Ledger is what all devices of a probe know together: which user owns which word, message and thread. Its methods may be
+// called concurrently.
+type Ledger struct {
 	marker []byte // begins every word, so that one search finds them all; lower case
 
 	mu      sync.Mutex // guards what follows
-	words   map[string]owner
-	sent    map[switchboard.FrameID]owner
-	threads map[switchboard.ThreadID]owner
+	words   map[string]Owner
+	sent    map[switchboard.FrameID]Owner
+	threads map[switchboard.ThreadID]Owner
 }
 
-// owner is a run and the user it belongs to.
-type owner struct {
-	user switchboard.UserID
-	run  int
+// Owner is a run and the user it belongs to.
+type Owner struct {
+	User switchboard.UserID
+	Run  int
 }
 
-func newLedger() *ledger {
-	return &ledger{
-		marker: []byte(letters(markerLen)), words: map[string]owner{}, sent: map[switchboard.FrameID]owner{},
-		threads: map[switchboard.ThreadID]owner{},
+// NewLedger returns an empty Ledger with a marker of its own.
+func NewLedger() *Ledger {
+	return &Ledger{
+		marker: []byte(letters(markerLen)), words: map[string]Owner{}, sent: map[switchboard.FrameID]Owner{},
+		threads: map[switchboard.ThreadID]Owner{},
 	}
 }
 
@@ -50,8 +52,8 @@ func letters(n int) string {
 	return b.String()
 }
 
-// begin notes the message of a run and makes its word.
-func (l *ledger) begin(o owner, id switchboard.FrameID) string {
+// Begin notes the message of a run and makes its word.
+func (l *Ledger) Begin(o Owner, id switchboard.FrameID) string {
 	w := string(l.marker) + letters(wordLen-markerLen)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,10 +61,10 @@ func (l *ledger) begin(o owner, id switchboard.FrameID) string {
 	return w
 }
 
-// leaks returns the owners of the words in frame that do not belong to user. A word that is mangled behind the marker
+// Leaks returns the owners of the words in frame that do not belong to user. A word that is mangled behind the marker
 // has no owner that could be named, but is a leak unless the marker is all there is, as in a delta that ends there.
-func (l *ledger) leaks(frame []byte, user switchboard.UserID) []owner {
-	var found []owner
+func (l *Ledger) Leaks(frame []byte, user switchboard.UserID) []Owner {
+	var found []Owner
 	frame = bytes.ToLower(frame)
 	for {
 		i := bytes.Index(frame, l.marker)
@@ -77,7 +79,7 @@ func (l *ledger) leaks(frame []byte, user switchboard.UserID) []owner {
 			o = l.beginning(w, user)
 		}
 		l.mu.Unlock()
-		if o.user != user {
+		if o.User != user {
 			found = append(found, o)
 		}
 		frame = frame[len(l.marker):]
@@ -85,15 +87,15 @@ func (l *ledger) leaks(frame []byte, user switchboard.UserID) []owner {
 }
 
 // beginning looks for the owner of a word that was cut: one of user if there is any.
-func (l *ledger) beginning(w string, user switchboard.UserID) owner {
+func (l *Ledger) beginning(w string, user switchboard.UserID) Owner {
 	n := strings.IndexFunc(w, func(r rune) bool { return r < 'a' || r > 'z' })
 	if n >= 0 {
 		w = w[:n]
 	}
-	o := owner{run: -1}
+	o := Owner{Run: -1}
 	for full, who := range l.words {
 		if strings.HasPrefix(full, w) {
-			if who.user == user {
+			if who.User == user {
 				return who
 			}
 			o = who
@@ -103,7 +105,7 @@ func (l *ledger) beginning(w string, user switchboard.UserID) owner {
 }
 
 // owns notes whose thread it is.
-func (l *ledger) owns(id switchboard.ThreadID, o owner) {
+func (l *Ledger) owns(id switchboard.ThreadID, o Owner) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.threads[id] = o

@@ -348,18 +348,18 @@ func TestFigures(t *testing.T) {
 		k, n      int
 		low, high float64
 	}{{0, 0, 0, 1}, {0, 10, 0, 0.2775}, {10, 10, 0.7225, 1}, {1000, 1000, 0.9962, 1}, {995, 1000, 0.9883, 0.9979}} {
-		if low, high := wilson(tt.k, tt.n); !near(low, tt.low) || !near(high, tt.high) {
-			t.Errorf("wilson(%d, %d) = %v, %v", tt.k, tt.n, low, high)
+		if low, high := Wilson(tt.k, tt.n); !near(low, tt.low) || !near(high, tt.high) {
+			t.Errorf("Wilson(%d, %d) = %v, %v", tt.k, tt.n, low, high)
 		}
 	}
 	var ds []time.Duration
 	for i := range 200 {
 		ds = append(ds, time.Duration(200-i)*time.Millisecond)
 	}
-	if q := quantiles(ds); q != (Quantiles{200, 100, 198, 200}) {
+	if q := QuantilesOf(ds); q != (Quantiles{200, 100, 198, 200}) {
 		t.Errorf("quantiles %+v", q)
 	}
-	if quantiles(nil) != (Quantiles{}) {
+	if QuantilesOf(nil) != (Quantiles{}) {
 		t.Error("quantiles of nothing")
 	}
 }

@@ -128,8 +128,8 @@ func (r *Report) failed(reason, example string) {
 	}
 }
 
-// quantiles sorts ds and returns its nearest-rank quantiles.
-func quantiles(ds []time.Duration) Quantiles {
+// QuantilesOf sorts ds and returns its nearest-rank quantiles.
+func QuantilesOf(ds []time.Duration) Quantiles {
 	if len(ds) == 0 {
 		return Quantiles{}
 	}
@@ -142,8 +142,8 @@ func quantiles(ds []time.Duration) Quantiles {
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// wilson returns the 95 % score interval of a share of k in n (Wilson 1927).
-func wilson(k, n int) (low, high float64) {
+// Wilson returns the 95 % score interval of a share of k in n (Wilson 1927).
+func Wilson(k, n int) (low, high float64) {
 	if n == 0 {
 		return 0, 1
 	}

@@ -52,7 +52,7 @@ type attempt struct {
 // prober is a probe at work.
 type prober struct {
 	cfg     Config
-	ledger  *ledger
+	ledger  *Ledger
 	devices []*device
 
 	mu     sync.Mutex // guards tokens, waits and waited
@@ -72,7 +72,7 @@ func Run(ctx context.Context, cfg Config, progress io.Writer) (Report, error) {
 	if cfg.Seed == 0 {
 		cfg.Seed = mathrand.Uint64()
 	}
-	p := &prober{cfg: cfg, ledger: newLedger(), tokens: map[Credential]func() (string, error){}}
+	p := &prober{cfg: cfg, ledger: NewLedger(), tokens: map[Credential]func() (string, error){}}
 	defer p.close()
 	if err := p.connect(ctx); err != nil {
 		return Report{}, err
@@ -204,7 +204,7 @@ func (p *prober) walk(ctx context.Context, progress io.Writer) []*attempt {
 	for i := range attempts {
 		d := p.devices[i%len(p.devices)]
 		a := &attempt{number: i + 1, device: d, id: client.NewID()}
-		word := p.ledger.begin(owner{d.user, a.number}, a.id)
+		word := p.ledger.Begin(Owner{d.user, a.number}, a.id)
 		a.question = ask(mathrand.New(mathrand.NewPCG(p.cfg.Seed, uint64(i))), word)
 		attempts[i] = a
 		g.Go(func() error {
@@ -232,7 +232,7 @@ func (a *attempt) walk(ctx context.Context, p *prober) {
 	if a.err != nil {
 		return
 	}
-	p.ledger.owns(a.ack.ThreadID, owner{a.device.user, a.number})
+	p.ledger.owns(a.ack.ThreadID, Owner{a.device.user, a.number})
 	late := time.NewTimer(p.cfg.Timeout)
 	defer late.Stop()
 	select {

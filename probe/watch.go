@@ -19,7 +19,7 @@ type exchange struct {
 
 // watch judges what one device receives. observe is called from one goroutine at a time, everything else at any time.
 type watch struct {
-	ledger *ledger
+	ledger *Ledger
 
 	mu          sync.Mutex // guards what follows
 	user        switchboard.UserID
@@ -28,7 +28,7 @@ type watch struct {
 	tracks      map[switchboard.ThreadID]*track
 	old         map[switchboard.ThreadID]bool // threads from before
 	exchanges   map[switchboard.FrameID]*exchange
-	leaked      []owner
+	leaked      []Owner
 	faults      []fault
 	figures     figures
 }
@@ -40,7 +40,7 @@ type figures struct {
 	waited                time.Duration
 }
 
-func newWatch(l *ledger) *watch {
+func newWatch(l *Ledger) *watch {
 	return &watch{
 		ledger: l, tracks: map[switchboard.ThreadID]*track{}, old: map[switchboard.ThreadID]bool{},
 		exchanges: map[switchboard.FrameID]*exchange{},
@@ -99,7 +99,7 @@ func (w *watch) observe(frame []byte) {
 	if f.Type == switchboard.TypeConnectionEstablished {
 		w.connected(f)
 	}
-	w.leaked = append(w.leaked, w.ledger.leaks(frame, w.user)...)
+	w.leaked = append(w.leaked, w.ledger.Leaks(frame, w.user)...)
 	switch {
 	case err != nil:
 		w.faults = append(w.faults, fault{"unreadable frame", err.Error()})
