@@ -106,11 +106,9 @@ func zombieRound(t *testing.T, f *fleet, l *load, r *rand.Rand) (held, fenced in
 	frozen.signal(syscall.SIGCONT)
 	frozen.setDown(false)
 	held = len(holders[frozen.worker])
-	for fenced < held && ctx.Err() == nil { // each must find out
-		fenced = int(frozen.metric(ctx, t, "switchboard_fenced_total") - before)
-		pause(ctx, 100*time.Millisecond)
+	for frozen.metric(ctx, t, "switchboard_wakeups_held") > 0 && pause(ctx, 100*time.Millisecond) { // each finds out
 	}
-	return held, fenced
+	return held, int(frozen.metric(ctx, t, "switchboard_fenced_total") - before)
 }
 
 // holders waits until all runs have begun and returns them by the workers that hold them.
