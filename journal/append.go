@@ -32,6 +32,9 @@ func (j *Journal) Append(ctx context.Context, u switchboard.UserID, d thread.Dra
 	if d.Event.Type.ByPerson() {
 		direction = "in"
 	}
+	if err := j.writable(needed(d.Event.Type)); err != nil {
+		return thread.Entry{}, err
+	}
 	subject, err := threadSubject(s, u, t, direction)
 	if err != nil {
 		return thread.Entry{}, switchboard.Wrap(switchboard.Invalid, "not an address", err).At("thread_id")
@@ -56,6 +59,7 @@ func (j *Journal) Append(ctx context.Context, u switchboard.UserID, d thread.Dra
 	defer cancel()
 	ack, err := j.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data, Header: nats.Header{headerKey: {string(header)}}},
 		jetstream.WithExpectLastSequenceForSubject(at.Seq, fence), jetstream.WithRetryAttempts(0))
+	j.answered(err)
 	if err != nil {
 		return thread.Entry{}, appendError(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,6 +24,8 @@ type Config struct {
 	Connect  func() (*nats.Conn, error) // makes a connection to the engine
 	Shards   int                        // of a new store; an existing one keeps its own. 0: 8
 	Replicas int                        // of each stream. 0: 1
+	Room     func(reserve bool) error   // an error if there is no room; reserve: for what ends runs and deletes. May be nil
+	Revive   func() error               // is called when writes hang, once the disk may take them again. May be nil
 	AckWait  time.Duration              // a wake-up without a heartbeat goes to another worker. 0: 10 s
 }
 
@@ -45,6 +48,9 @@ type Journal struct {
 	js     jetstream.JetStream
 	wakers []jetstream.Consumer // of each shard, on wake
 	meta   *Records
+
+	hung    atomic.Int32 // appends in a row without an answer
+	revived atomic.Int64 // when Revive was last called, Unix nanoseconds
 }
 
 // Open connects and makes what is missing of the streams. Errors: Unavailable.
@@ -197,6 +203,12 @@ func (j *Journal) Ready(ctx context.Context) error {
 	defer cancel()
 	if _, err := j.js.AccountInfo(ctx); err != nil {
 		return switchboard.Wrap(switchboard.Unavailable, "the store does not answer", err)
+	}
+	if err := j.room(false); err != nil {
+		return err
+	}
+	if err := j.hangs(); err != nil {
+		return err
 	}
 	lost, err := j.Damage(ctx)
 	if err != nil {

@@ -112,7 +112,7 @@ func (s Settings) store() (connect journal.Config, stop func(), err error) {
 	if err != nil {
 		return connect, nil, startError("--data "+s.Data, err)
 	}
-	return journal.Config{Connect: engine.Connect}, engine.Close, nil
+	return journal.Config{Connect: engine.Connect, Room: engine.Room, Revive: engine.Restart}, engine.Close, nil
 }
 
 // startError says in one line what the operator can do something about.

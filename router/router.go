@@ -91,7 +91,7 @@ func New(cfg Config) *Router {
 }
 
 // answerWait is how long a message may take until it is answered.
-const answerWait = 5 * time.Second
+const answerWait = 4500 * time.Millisecond
 
 // Route answers a frame of a device: with one encoded reply, whatever it holds.
 func (r *Router) Route(ctx context.Context, c Caller, frame []byte) []byte {

@@ -4,8 +4,10 @@ package embed
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -17,7 +19,6 @@ import (
 type Config struct {
 	Dir  string        // data folder, made if missing
 	Sync time.Duration // 0: an event is on disk before it is acknowledged; else a power cut may lose the last interval
-	Max  int64         // bytes the store may use; 0: 90 % of what the disk has free, and what it uses already
 }
 
 // ErrInUse says that another process has the data folder open.
@@ -25,8 +26,15 @@ var ErrInUse = errors.New("the data folder is in use by another process")
 
 // Server is the running engine.
 type Server struct {
-	s    *server.Server
+	cfg  Config
 	lock *os.File
+
+	engine sync.RWMutex // guards s
+	s      *server.Server
+
+	mu         sync.Mutex // guards what follows
+	looked     time.Time  // at the disk
+	free, keep int64      // bytes, then
 }
 
 // Start starts the engine. Stop it with Close. Errors: ErrInUse, what the file system says.
@@ -43,20 +51,17 @@ func Start(cfg Config) (*Server, error) {
 		lock.Close()
 		return nil, err
 	}
-	return &Server{s, lock}, nil
+	return &Server{cfg: cfg, s: s, lock: lock}, nil
 }
 
 func start(cfg Config) (*server.Server, error) {
-	if cfg.Max == 0 {
-		max, err := room(cfg.Dir)
-		if err != nil {
-			return nil, err
-		}
-		cfg.Max = max
+	most, err := limit(cfg.Dir)
+	if err != nil {
+		return nil, err
 	}
 	s, err := server.NewServer(&server.Options{
 		ServerName: "switchboard", DontListen: true, NoSigs: true, NoLog: true,
-		JetStream: true, StoreDir: filepath.Join(cfg.Dir, "journal"), JetStreamMaxStore: cfg.Max,
+		JetStream: true, StoreDir: filepath.Join(cfg.Dir, "journal"), JetStreamMaxStore: most,
 		SyncAlways: cfg.Sync == 0, SyncInterval: cfg.Sync,
 	})
 	if err != nil {
@@ -86,29 +91,36 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// room returns how many bytes the store may use, so that the engine refuses before the disk is full: at a full disk
-// its writes hang until a restart.
-func room(dir string) (int64, error) {
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(dir, &fs); err != nil {
-		return 0, err
-	}
-	var used int64
-	err := filepath.WalkDir(filepath.Join(dir, "journal"), func(_ string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return nil
-		}
-		if info, err := d.Info(); err == nil {
-			used += info.Size()
-		}
-		return nil
-	})
-	return used + int64(fs.Bavail)*fs.Bsize/10*9, err
+// Connect makes an in-process connection, which survives a Restart.
+func (s *Server) Connect() (*nats.Conn, error) {
+	return nats.Connect("", nats.InProcessServer(s), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.SyncQueueLen(syncQueue))
 }
 
-// Connect makes an in-process connection.
-func (s *Server) Connect() (*nats.Conn, error) {
-	return nats.Connect("", nats.InProcessServer(s.s), nats.MaxReconnects(-1), nats.SyncQueueLen(syncQueue))
+// InProcessConn implements nats.InProcessConnProvider.
+func (s *Server) InProcessConn() (net.Conn, error) {
+	s.engine.RLock()
+	defer s.engine.RUnlock()
+	return s.s.InProcessConn()
+}
+
+// Restart starts the engine anew, whose writes stay dead after the disk was full, once the disk takes writes again.
+// Connections reconnect. Errors: ErrFull, what the file system says: then nothing was done.
+func (s *Server) Restart() error {
+	if err := s.Room(true); err != nil {
+		return err
+	}
+	if err := writable(s.cfg.Dir); err != nil {
+		return err
+	}
+	s.engine.Lock()
+	defer s.engine.Unlock()
+	s.s.Shutdown()
+	s.s.WaitForShutdown()
+	engine, err := start(s.cfg)
+	if err == nil {
+		s.s = engine
+	}
+	return err
 }
 
 // syncQueue bounds the answers that wait for a reader, above the 1,024 that the engine gives at once; the client's
@@ -117,6 +129,8 @@ const syncQueue = 2048
 
 // Close stops the engine and gives the folder free.
 func (s *Server) Close() {
+	s.engine.Lock()
+	defer s.engine.Unlock()
 	s.s.Shutdown()
 	s.s.WaitForShutdown()
 	s.lock.Close()

@@ -31,7 +31,7 @@ func Open(t testing.TB) *journal.Journal {
 // Start starts an engine of its own that ends with the test.
 func Start(t testing.TB) *embed.Server {
 	t.Helper()
-	s, err := embed.Start(embed.Config{Dir: Dir(t), Max: 1 << 30})
+	s, err := embed.Start(embed.Config{Dir: Dir(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

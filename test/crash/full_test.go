@@ -237,7 +237,12 @@ func TestCrashStoreFull(t *testing.T) {
 	refused := 0
 	for _, a := range x.stored[:len(x.stored)/2] {
 		m := switchboard.Message{ThreadID: string(a.ThreadID), Payload: &switchboard.DeleteThread{}}
-		if err := x.conn.Do(t.Context(), m, &switchboard.Ack{}); err != nil {
+		err := x.conn.Do(t.Context(), m, &switchboard.Ack{})
+		for switchboard.CodeOf(err) == switchboard.RateLimited {
+			pause(t.Context(), 200*time.Millisecond)
+			err = x.conn.Do(t.Context(), m, &switchboard.Ack{})
+		}
+		if err != nil {
 			refused++
 		}
 	}

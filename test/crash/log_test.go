@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/journal"
@@ -110,6 +111,10 @@ func getFrom(ctx context.Context, c *http.Client, server, token, path string, ou
 		return err
 	}
 	defer a.Body.Close()
+	if a.StatusCode == http.StatusTooManyRequests {
+		pause(ctx, 200*time.Millisecond)
+		return getFrom(ctx, c, server, token, path, out)
+	}
 	if a.StatusCode != http.StatusOK {
 		return fmt.Errorf("GET %s: %s", path, a.Status)
 	}

@@ -1,0 +1,75 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/netra-systems/switchboard"
+)
+
+// mostHangs is how many appends in a row may stay without an answer until the log is said to take no writes.
+const mostHangs = 2
+
+// reviveEvery is how long a log that takes no writes is left alone: then one append tries, and the engine is started anew
+// if its disk lets it.
+const reviveEvery = time.Second
+
+// needed reports whether an event may use what is kept free of the disk: all but new work.
+func needed(t switchboard.EventType) bool {
+	return t != switchboard.UserMessageAccepted && t != switchboard.ThreadRenamed
+}
+
+// room returns an error if there is no room.
+func (j *Journal) room(reserve bool) error {
+	if j.cfg.Room != nil {
+		if err := j.cfg.Room(reserve); err != nil {
+			return switchboard.Wrap(switchboard.Unavailable, "the store is full", err)
+		}
+	}
+	return nil
+}
+
+// hangs returns an error if the last appends had no answer.
+func (j *Journal) hangs() error {
+	if j.hung.Load() >= mostHangs {
+		return switchboard.Errorf(switchboard.Unavailable, "the store does not take writes").After(reviveEvery)
+	}
+	return nil
+}
+
+// writable returns an error, at once, if an append would find no room or no answer.
+func (j *Journal) writable(reserve bool) error {
+	if err := j.room(reserve); err != nil {
+		return err
+	}
+	if err := j.hangs(); err != nil && !j.retry() {
+		return err
+	}
+	return nil
+}
+
+// retry reports whether it is time to try again, and has the engine started anew before.
+func (j *Journal) retry() bool {
+	now, last := time.Now().UnixNano(), j.revived.Load()
+	if now-last < int64(reviveEvery) || !j.revived.CompareAndSwap(last, now) {
+		return false
+	}
+	if j.cfg.Revive == nil {
+		return true
+	}
+	if j.cfg.Revive() != nil {
+		return false
+	}
+	j.hung.Store(0)
+	return true
+}
+
+// answered counts appends without an answer.
+func (j *Journal) answered(err error) {
+	if errors.Is(err, context.DeadlineExceeded) {
+		j.hung.Add(1)
+	} else {
+		j.hung.Store(0)
+	}
+}
