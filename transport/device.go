@@ -74,8 +74,8 @@ func newDevice(s *Server, id auth.Identity, kind, addr string) *device {
 func (s *Server) begin(ctx context.Context, d *device, cursor switchboard.Cursor) (established []byte, ok bool) {
 	d.ctx, d.cancel = context.WithCancelCause(ctx)
 	s.metrics.connections.WithLabelValues(d.kind).Inc()
-	for _, oldest := range s.devices.add(d, s.cfg.Limits.DevicesPerUser) {
-		oldest.end(switchboard.Errorf(switchboard.Replaced, "a newer device took this one's place"))
+	for _, oldest := range s.devices.add(d) {
+		oldest.replace()
 	}
 	if s.devices.isDraining() { // begun after admission: Drain may have looked before the device was there
 		d.end(errDraining())

@@ -151,6 +151,29 @@ func TestNewestDeviceWins(t *testing.T) {
 	}
 }
 
+// TestDeviceThatComesBack: a device that connects again while its last connection still counts takes nobody's place.
+func TestDeviceThatComesBack(t *testing.T) {
+	r := newRig(t, func(c *Config) { quick(c); c.Limits.DevicesPerUser = 3 })
+	var all []*websocket.Conn
+	for range 3 {
+		all = append(all, r.dial(t, "ann"))
+	}
+	again := r.dial(t, "ann")
+	if err := all[1].CloseNow(); err != nil {
+		t.Fatal(err)
+	}
+	more := r.dial(t, "ann") // a fourth, once the end of the other is seen
+	if got := closeCode(t, all[0]); got != 4502 {
+		t.Errorf("the oldest closes with %d, want 4502", got)
+	}
+	for _, c := range []*websocket.Conn{all[2], again, more} {
+		send(t, c, `{"type":"ping","id":"1"}`)
+		if f := next(t, c); f.Type != switchboard.TypeResult {
+			t.Errorf("a device that counts was given %s", f.Type)
+		}
+	}
+}
+
 func TestSessionEndCloses(t *testing.T) {
 	r := newRig(t, quick)
 	ann, bob := r.dial(t, "ann"), r.dial(t, "bob")
@@ -236,7 +259,7 @@ func TestFloodCloses(t *testing.T) {
 }
 
 func TestConnectionsPerAddress(t *testing.T) {
-	r := newRegistry(time.Second)
+	r := newRegistry(time.Second, 3)
 	a, b := addrOf("192.0.2.1:1"), addrOf("[2001:db8::1]:1")
 	for range 2 {
 		if err := r.enter(a, 2); err != nil {

@@ -13,6 +13,9 @@ const (
 	sweepEvery = 250 * time.Millisecond
 	// expiringBefore is how long before its identity ends a device is told.
 	expiringBefore = time.Minute
+	// replaceAfter is how long a newer device must have lived before the oldest one goes for it: one that comes back at once
+	// is counted twice for a moment, until the end of its last connection is seen.
+	replaceAfter = time.Second
 	// missedPings is after how many pings without an answer a device is dead.
 	missedPings = 2
 )
@@ -20,6 +23,7 @@ const (
 // registry knows the live devices, and watches them all with one goroutine, which runs while there are any.
 type registry struct {
 	pingEvery time.Duration
+	perUser   int            // devices
 	inside    sync.WaitGroup // connections between enter and leave
 
 	mu       sync.Mutex // guards what follows
@@ -31,15 +35,16 @@ type registry struct {
 	swept    chan struct{} // closed when the sweep has ended
 }
 
-func newRegistry(pingEvery time.Duration) *registry {
+func newRegistry(pingEvery time.Duration, perUser int) *registry {
 	return &registry{
-		pingEvery: pingEvery, devices: map[*device]struct{}{}, users: map[switchboard.UserID][]*device{},
+		pingEvery: pingEvery, perUser: perUser, devices: map[*device]struct{}{}, users: map[switchboard.UserID][]*device{},
 		addrs: map[netip.Addr]int{},
 	}
 }
 
-// add takes in a device and returns those of its user that must go, the oldest ones.
-func (r *registry) add(d *device, perUser int) []*device {
+// add takes in a device and returns those of its user that must go at once, the oldest ones: a user has twice as many as
+// allowed at most, for a moment.
+func (r *registry) add(d *device) []*device {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.devices) == 0 {
@@ -49,12 +54,35 @@ func (r *registry) add(d *device, perUser int) []*device {
 	r.devices[d] = struct{}{}
 	user := d.identity.User.ID
 	all := append(r.users[user], d)
-	var oldest []*device
-	if over := len(all) - perUser; over > 0 {
-		oldest, all = all[:over:over], append([]*device(nil), all[over:]...)
-	}
 	r.users[user] = all
-	return oldest
+	return r.oldest(user, len(all)-2*r.perUser)
+}
+
+// oldest takes the oldest devices of a user out of those that count. Called with mu held.
+func (r *registry) oldest(u switchboard.UserID, n int) []*device {
+	if n <= 0 {
+		return nil
+	}
+	all := r.users[u]
+	r.users[u] = append([]*device(nil), all[n:]...)
+	return all[:n:n]
+}
+
+// replaced takes out the devices for which newer ones have lived long enough. Called with mu held.
+func (r *registry) replaced(now time.Time) (out []*device) {
+	for u, all := range r.users {
+		n := 0
+		for n+r.perUser < len(all) && now.Sub(all[n+r.perUser].since) >= replaceAfter {
+			n++
+		}
+		out = append(out, r.oldest(u, n)...)
+	}
+	return out
+}
+
+// replace ends a device in favour of a newer one.
+func (d *device) replace() {
+	d.end(switchboard.Errorf(switchboard.Replaced, "a newer device took this one's place"))
 }
 
 // remove forgets a device; with the last one the sweep ends.
@@ -147,6 +175,9 @@ func (r *registry) run(stop <-chan struct{}, swept chan<- struct{}) {
 func (r *registry) sweep(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, d := range r.replaced(now) {
+		d.tasks.Go(d.replace)
+	}
 	for d := range r.devices {
 		if task := d.due(now, r.pingEvery); task != nil {
 			d.tasks.Go(task)

@@ -88,7 +88,7 @@ func New(cfg Config, a Authenticator, r Router, open OpenFunc) (*Server, error) 
 	}
 	s := &Server{
 		cfg: cfg, auth: a, router: r, open: open, mux: http.NewServeMux(), metrics: newMetrics(cfg.Metrics),
-		devices: newRegistry(switchboard.Milliseconds(cfg.Limits.PingMS)),
+		devices: newRegistry(switchboard.Milliseconds(cfg.Limits.PingMS), cfg.Limits.DevicesPerUser),
 	}
 	s.mux.HandleFunc("GET /ws", s.serveWebSocket)
 	s.mux.HandleFunc("GET /api/v1/events", s.ServeEvents)
