@@ -42,7 +42,9 @@ type Journal struct {
 	cfg    Config
 	shards int
 	epoch  string
-	write  *nats.Conn // appends, reads and deltas: deltas of a run stay in order with its events
+	write  *nats.Conn // appends and deltas: deltas of a run stay in order with its events
+	read   []*nats.Conn
+	idle   chan *nats.Conn // those of read that are not in use
 	live   *nats.Conn
 	wake   *nats.Conn
 	js     jetstream.JetStream
@@ -79,9 +81,22 @@ func (j *Journal) connect() (err error) {
 			return err
 		}
 	}
+	j.idle = make(chan *nats.Conn, readers)
+	for range readers {
+		c, err := j.cfg.Connect()
+		if err != nil {
+			return err
+		}
+		j.read = append(j.read, c)
+		j.idle <- c
+	}
 	j.js, err = jetstream.New(j.write)
 	return err
 }
+
+// readers is how many reads are under way at once. Each has a connection to itself: when very many devices come back at
+// once, their reads wait for each other and not in the way of appends.
+const readers = 4
 
 func (j *Journal) open(ctx context.Context) (err error) {
 	if err := j.connect(); err != nil {
@@ -222,7 +237,7 @@ func (j *Journal) Ready(ctx context.Context) error {
 
 // Close ends the connections.
 func (j *Journal) Close() {
-	for _, c := range []*nats.Conn{j.wake, j.live, j.write} {
+	for _, c := range append([]*nats.Conn{j.wake, j.live, j.write}, j.read...) {
 		if c != nil {
 			c.Close()
 		}

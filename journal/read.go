@@ -48,23 +48,28 @@ func (j *Journal) getFrom(ctx context.Context, stream string, r getRequest, fn f
 	if err != nil {
 		return false, err
 	}
+	conn, err := j.reader(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer func() { j.idle <- conn }()
 	ctx, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()
 	subject := "$JS.API.DIRECT.GET." + stream
 	if r.Batch == 0 && len(r.MultiLast) == 0 {
-		m, err := j.write.RequestWithContext(ctx, subject, b)
+		m, err := conn.RequestWithContext(ctx, subject, b)
 		if err != nil || m.Header.Get("Status") != "" {
 			return false, err
 		}
 		return false, fn(m)
 	}
-	inbox := j.write.NewRespInbox()
-	sub, err := j.write.SubscribeSync(inbox)
+	inbox := conn.NewRespInbox()
+	sub, err := conn.SubscribeSync(inbox)
 	if err != nil {
 		return false, err
 	}
 	defer sub.Unsubscribe()
-	if err := j.write.PublishRequest(subject, inbox, b); err != nil {
+	if err := conn.PublishRequest(subject, inbox, b); err != nil {
 		return false, err
 	}
 	pending := int64(-1)
@@ -100,6 +105,16 @@ func sequenceOf(m *nats.Msg) (uint64, error) {
 		return 0, fmt.Errorf("%w: an entry without a sequence", ErrDamaged)
 	}
 	return seq, nil
+}
+
+// reader takes a connection to read by; give it back.
+func (j *Journal) reader(ctx context.Context) (*nats.Conn, error) {
+	select {
+	case c := <-j.idle:
+		return c, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // entryOf reads a stored entry, as direct get and RePublish give it.
