@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	stormDevices = 8 // of each user: below the limit, for a connection that the server still closes counts, too
+	stormDevices = 10 // of each user: as many as are allowed
 	stormMissed  = 100
 	stormRuns    = stormMissed / 10 // each run of two tools and an answer is ten events
 )
