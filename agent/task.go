@@ -187,7 +187,7 @@ func (t *task) once(ctx context.Context) (done bool, err error) {
 		return false, errLost
 	}
 	t.mu.Unlock()
-	if !t.r.enter(ctx, st.User, st.Thread) {
+	if !t.r.enter(ctx, st.User, st.Thread, what) {
 		return true, t.w.Nak(1000 + rand.Int64N(500))
 	}
 	defer t.r.leave(st.User)
