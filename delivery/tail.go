@@ -32,6 +32,7 @@ type tail struct {
 type audience struct {
 	user    switchboard.UserID
 	index   *thread.Index
+	whole   bool // the index lacks nothing up to its newest entry
 	devices map[*Outbox]struct{}
 	uses    int           // devices and readers of the index
 	loaded  chan struct{} // closed when index or err is set
@@ -219,6 +220,7 @@ func (t *tail) load(ctx context.Context, a *audience) {
 		for _, e := range news {
 			index.Apply(e)
 		}
+		a.whole = err == nil
 		t.note(a)
 		last, _ = index.Last()
 		t.mu.Unlock()
