@@ -77,7 +77,9 @@ func TestStopAtRecord(t *testing.T) {
 // Their runs are taken over all the same: they do not become more by that.
 func TestManyDeadClaims(t *testing.T) {
 	many := func(c *Config) {
-		c.Held = func(context.Context, switchboard.UserID, switchboard.ThreadID) (int, error) { return c.Limits.ActiveRunsPerUser, nil }
+		c.Held = func(context.Context, switchboard.UserID, switchboard.ThreadID) (int, error) {
+			return c.Limits.ActiveRunsPerUser, nil
+		}
 	}
 	m := &speaker{say: func(_ context.Context, _ int, _ model.Request, y func(model.Chunk, error) bool) {
 		_ = y(model.Chunk{Text: "done"}, nil) && y(model.Chunk{Finish: model.FinishStop}, nil)

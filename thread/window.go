@@ -37,14 +37,19 @@ func Load(ctx context.Context, log Store, u switchboard.UserID, t switchboard.Th
 	}
 	s.Window = newest.Window
 	s.Position, s.before = s.Window.Rest, s.Window.Rest
-	_, err = s.Advance(ctx, log)
-	return s, err
+	return s, patient(ctx, func() (done bool, err error) {
+		_, err = s.Advance(ctx, log)
+		return err != nil || s.N >= newest.N, err
+	})
 }
 
 // Remember returns the entries that agents remember: those of the window, as far as they are folded. Errors: those of
 // the log.
-func (s *State) Remember(ctx context.Context, log Log) ([]Entry, error) {
-	es, err := log.Read(ctx, s.User, s.Thread, s.Window.Start)
+func (s *State) Remember(ctx context.Context, log Log) (es []Entry, err error) {
+	err = patient(ctx, func() (done bool, err error) {
+		es, err = log.Read(ctx, s.User, s.Thread, s.Window.Start)
+		return err != nil || s.Position == s.Window.Start || len(es) > 0 && es[len(es)-1].Seq >= s.Seq, err
+	})
 	for len(es) > 0 && es[len(es)-1].Seq > s.Seq {
 		es = es[:len(es)-1]
 	}
@@ -57,8 +62,17 @@ func (s *State) Recall(ctx context.Context, log Store) error {
 	if s.behind == 0 || s.Deleted {
 		return nil
 	}
-	es, err := log.People(ctx, s.User, s.Thread, s.before.Seq, s.behind)
-	if err != nil {
+	var es []Entry
+	err := patient(ctx, func() (done bool, err error) {
+		if es, err = log.People(ctx, s.User, s.Thread, s.before.Seq, s.behind); err == nil || switchboard.CodeOf(err) == switchboard.Unavailable {
+			return true, err
+		}
+		if _, behind := s.Advance(ctx, log); behind == nil && s.Deleted { // they are being erased
+			return true, nil
+		}
+		return false, err
+	})
+	if err != nil || s.Deleted {
 		return err
 	}
 	asked, marks := s.Asked, s.Marks
