@@ -266,3 +266,15 @@ func (o *opened) recover(t *testing.T, damaged bool, findings []string) {
 		t.Errorf("a new thread: %v, %v", stored, err)
 	}
 }
+
+// TestDamageAdds: what is found later does not hide what was found before and nobody has accepted.
+func TestDamageAdds(t *testing.T) {
+	o := mustOpen(t, t.TempDir())
+	defer o.close(t)
+	for range 2 {
+		must(t, o.Damaged(t.Context(), []string{"a"}, false), o.Damaged(t.Context(), []string{"b"}, false))
+	}
+	if lost, err := o.Damage(t.Context()); err != nil || !slices.Equal(lost, []string{"a", "b"}) {
+		t.Errorf("lost %q, %v", lost, err)
+	}
+}
