@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -276,5 +277,30 @@ func TestDamageAdds(t *testing.T) {
 	}
 	if lost, err := o.Damage(t.Context()); err != nil || !slices.Equal(lost, []string{"a", "b"}) {
 		t.Errorf("lost %q, %v", lost, err)
+	}
+}
+
+// TestOpenTogether: nodes that make a new store at the same time find nothing damaged.
+func TestOpenTogether(t *testing.T) {
+	for range 20 {
+		engine, err := embed.Start(embed.Config{Dir: t.TempDir(), Sync: time.Minute})
+		must(t, err)
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond / 2)
+				j, err := journal.Open(t.Context(), journal.Config{Connect: engine.Connect, Shards: 2})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer j.Close()
+				if lost, err := j.Damage(t.Context()); err != nil || len(lost) > 0 || j.Shards() != 2 {
+					t.Errorf("%d shards, lost %q, %v", j.Shards(), lost, err)
+				}
+			})
+		}
+		wg.Wait()
+		engine.Close()
 	}
 }
