@@ -38,6 +38,7 @@ type audience struct {
 	loaded  chan struct{} // closed when index or err is set
 	err     error
 	stored  stored
+	torn    uint64 // a replay up to here met an entry that is missing
 
 	listen sync.Mutex // guards what follows; taken before the tail's mu
 	ears   int        // devices that want deltas
