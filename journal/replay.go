@@ -102,11 +102,11 @@ func (j *Journal) Replay(u switchboard.UserID, rows []*thread.Row, after, upTo u
 
 // gap is an entry that is missing, unless its thread has been deleted meanwhile.
 func (j *Journal) gap(ctx context.Context, u switchboard.UserID, c *counted, t switchboard.ThreadID) error {
-	h, found, err := j.Newest(ctx, u, t)
+	e, found, err := j.Newest(ctx, u, t)
 	if err != nil {
 		return err
 	}
-	if found && h.Summary.Created.IsZero() {
+	if found && e.Header.Summary.Created.IsZero() {
 		delete(c.to, t)
 		return nil
 	}

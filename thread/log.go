@@ -28,8 +28,8 @@ type Log interface {
 // Store is a log that a reader who knows nothing of a thread can ask.
 type Store interface {
 	Log
-	// Newest returns the header of the thread's newest entry; false if there is none.
-	Newest(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID) (Header, bool, error)
+	// Newest returns the thread's newest entry; false if there is none.
+	Newest(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID) (Entry, bool, error)
 	// People returns the first count entries that people wrote, all of them at or below a sequence.
 	People(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, upTo, count uint64) ([]Entry, error)
 }

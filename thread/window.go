@@ -35,12 +35,22 @@ func Load(ctx context.Context, log Store, u switchboard.UserID, t switchboard.Th
 	if err != nil {
 		return nil, err
 	}
-	s.Window = newest.Window
+	s.Window = newest.Header.Window
 	s.Position, s.before = s.Window.Rest, s.Window.Rest
 	return s, patient(ctx, func() (done bool, err error) {
 		_, err = s.Advance(ctx, log)
-		return err != nil || s.N >= newest.N, err
+		return err != nil || s.N >= newest.Header.N, err
 	})
+}
+
+// Unread returns the state of a thread that cannot be read, for it is damaged: nothing is known but where it ends, which
+// is enough to delete it, and for nothing else. Errors: those of the log.
+func Unread(ctx context.Context, log Store, u switchboard.UserID, t switchboard.ThreadID) (*State, error) {
+	s := NewState(u, t)
+	newest, _, err := log.Newest(ctx, u, t)
+	s.Position = Position{N: newest.Header.N, Seq: newest.Seq, Chain: newest.Header.Chain}
+	s.Deleted = newest.Header.Summary.Created.IsZero()
+	return s, err
 }
 
 // Remember returns the entries that agents remember: those of the window, as far as they are folded. Errors: those of

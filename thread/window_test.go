@@ -20,11 +20,11 @@ type shelf struct {
 	read int // entries given
 }
 
-func (s *shelf) Newest(context.Context, switchboard.UserID, switchboard.ThreadID) (thread.Header, bool, error) {
+func (s *shelf) Newest(context.Context, switchboard.UserID, switchboard.ThreadID) (thread.Entry, bool, error) {
 	if len(s.all) == 0 {
-		return thread.Header{}, false, nil
+		return thread.Entry{}, false, nil
 	}
-	return s.all[len(s.all)-1].Header, true, nil
+	return s.all[len(s.all)-1], true, nil
 }
 
 func (s *shelf) Read(_ context.Context, _ switchboard.UserID, _ switchboard.ThreadID, after thread.Position) ([]thread.Entry, error) {
