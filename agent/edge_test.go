@@ -7,6 +7,7 @@ import (
 
 	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/model"
+	"github.com/netra-systems/switchboard/thread"
 )
 
 // at the very instant of the deadline the run is not over for ending() but over for its context: it spins.
@@ -68,6 +69,31 @@ func TestStopAtRecord(t *testing.T) {
 		end, es := g.end(ctx, g.send(ctx, &switchboard.UserMessage{Text: "hello"}), time.Minute)
 		if n := count(es, switchboard.AgentResumed); n != 0 || end.Type != switchboard.AgentStopped {
 			t.Errorf("taken over %d times, ended with %s", n, end.Type)
+		}
+	})
+}
+
+// TestManyDeadClaims: workers died that held more runs of a user than allowed, for each saw the others' claims too late.
+// Their runs are taken over all the same: they do not become more by that.
+func TestManyDeadClaims(t *testing.T) {
+	many := func(c *Config) {
+		c.Held = func(context.Context, switchboard.UserID, switchboard.ThreadID) (int, error) {
+			return c.Limits.ActiveRunsPerUser, nil
+		}
+	}
+	m := &speaker{say: func(_ context.Context, _ int, _ model.Request, y func(model.Chunk, error) bool) {
+		_ = y(model.Chunk{Text: "done"}, nil) && y(model.Chunk{Finish: model.FinishStop}, nil)
+	}}
+	withRig(t, m, many, func(ctx context.Context, g *rig) {
+		run := g.send(ctx, &switchboard.UserMessage{Text: "?"})
+		p := &switchboard.AgentStartedEvent{Agent: "assistant", Attempt: 1}
+		d := thread.Draft{Event: switchboard.Event{Type: p.EventType(), RunID: run, Time: switchboard.At(time.Now()), Payload: p}}
+		d.Header = thread.Header{Worker: "dead", Wake: g.st.Duty, Delivery: 1}
+		if stored, err := g.st.Put(ctx, g.j, d); err != nil || !stored {
+			t.Fatal(stored, err)
+		}
+		if end, _ := g.end(ctx, run, time.Minute); end.Type != switchboard.AgentCompleted {
+			t.Errorf("ended with %s", end.Type)
 		}
 	})
 }

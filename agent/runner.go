@@ -150,11 +150,14 @@ func (t *task) guarded(ctx context.Context) (err error) {
 }
 
 // enter counts a run of a user; false if the user has as many as allowed, on this node or, as far as it is known here,
-// on all.
-func (r *Runner) enter(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID) bool {
+// on all. A run that is taken over is one of those already: nodes that died may have held more than allowed, for each saw
+// the others' claims too late, and none of them could be taken over if they kept each other waiting.
+func (r *Runner) enter(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, what thread.Action) bool {
 	limit := r.cfg.Limits.ActiveRunsPerUser
-	if held, err := r.cfg.Held(ctx, u, t); err == nil && held >= limit {
-		return false
+	if what != thread.TakeOver {
+		if held, err := r.cfg.Held(ctx, u, t); err == nil && held >= limit {
+			return false
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -166,7 +166,7 @@ func (t *task) once(ctx context.Context) (done bool, err error) {
 	case st.Seq < t.w.Seq(): // a replica that is behind answered
 		err := t.foldLocked(ctx)
 		t.mu.Unlock()
-		if err == nil && st.Seq < t.w.Seq() {
+		if err == nil && t.st.Seq < t.w.Seq() {
 			err = switchboard.Errorf(switchboard.Unavailable, "the log does not hold the wake-up yet")
 		}
 		return false, err
@@ -187,7 +187,7 @@ func (t *task) once(ctx context.Context) (done bool, err error) {
 		return false, errLost
 	}
 	t.mu.Unlock()
-	if !t.r.enter(ctx, st.User, st.Thread) {
+	if !t.r.enter(ctx, st.User, st.Thread, what) {
 		return true, t.w.Nak(1000 + rand.Int64N(500))
 	}
 	defer t.r.leave(st.User)

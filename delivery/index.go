@@ -95,8 +95,12 @@ func (t *tail) saveAll(ctx context.Context) {
 	}
 }
 
-// note marks a list that has moved, if it is long. Called with mu held.
+// note marks a list that has moved, if it is long. One that is still being read may have a hole, which nobody would read
+// again: its newest entry is in the log. Called with mu held.
 func (t *tail) note(a *audience) {
+	if !a.whole {
+		return
+	}
 	if last, _ := a.index.Last(); last > a.stored.upTo && a.index.Len() >= storeFrom {
 		t.unstored[a] = struct{}{}
 	}

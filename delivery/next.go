@@ -212,6 +212,11 @@ func (o *Outbox) replayed(ctx context.Context) (item, bool, error) {
 	}
 	e, ok, err := o.next(ctx)
 	if err != nil {
+		if switchboard.CodeOf(err) == switchboard.Internal && ctx.Err() == nil { // the log is damaged
+			o.t.mu.Lock()
+			o.a.torn = max(o.a.torn, p.upTo)
+			o.t.mu.Unlock()
+		}
 		return item{}, false, switchboard.Wrap(switchboard.Unavailable, "the log cannot be read", err)
 	}
 	if ok {

@@ -127,6 +127,12 @@ func (t *tail) honour(ctx context.Context, a *audience, p switchboard.Place) (*s
 	if p.Epoch != t.b.cfg.Epoch {
 		return &switchboard.Resync{Reason: "epoch"}, nil
 	}
+	t.mu.Lock()
+	torn := p.Seq < a.torn
+	t.mu.Unlock()
+	if torn { // what the device missed cannot be given without a hole: it would be closed each time
+		return &switchboard.Resync{Reason: "damaged"}, nil
+	}
 	if p.Seq == 0 {
 		return nil, nil
 	}

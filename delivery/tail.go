@@ -32,11 +32,13 @@ type tail struct {
 type audience struct {
 	user    switchboard.UserID
 	index   *thread.Index
+	whole   bool // the index lacks nothing up to its newest entry
 	devices map[*Outbox]struct{}
 	uses    int           // devices and readers of the index
 	loaded  chan struct{} // closed when index or err is set
 	err     error
 	stored  stored
+	torn    uint64 // a replay up to here met an entry that is missing
 
 	listen sync.Mutex // guards what follows; taken before the tail's mu
 	ears   int        // devices that want deltas
@@ -219,6 +221,7 @@ func (t *tail) load(ctx context.Context, a *audience) {
 		for _, e := range news {
 			index.Apply(e)
 		}
+		a.whole = err == nil
 		t.note(a)
 		last, _ = index.Last()
 		t.mu.Unlock()

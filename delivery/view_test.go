@@ -231,3 +231,39 @@ func TestOverflow(t *testing.T) {
 		}
 	}
 }
+
+// torn is a journal in which an entry is missing.
+type torn struct{ *past }
+
+func (torn) Replay(switchboard.UserID, []*thread.Row, uint64, uint64) func(context.Context) (thread.Entry, bool, error) {
+	return func(context.Context) (thread.Entry, bool, error) {
+		return thread.Entry{}, false, errors.New("an entry is missing")
+	}
+}
+
+// TestTorn: a device whose cursor lies before an entry that is missing is told to reload when it comes back, or it would be
+// closed each time.
+func TestTorn(t *testing.T) {
+	o := open(new(bytes.Buffer), &past{}, 10)
+	o.t.b.cfg.Journal = torn{&past{}}
+	for seq := range uint64(3) {
+		o.t.entry(entry(seq + 1))
+	}
+	cursor := func(seq uint64) switchboard.Cursor {
+		return switchboard.Place{Epoch: "e", Seq: seq, Check: "c"}.Cursor()
+	}
+	if _, err := o.Resume(t.Context(), cursor(1)); err != nil {
+		t.Fatal(err)
+	}
+	o.Reply(t.Context(), []byte("reply"))
+	o.Next(t.Context())
+	if f, err := o.Next(t.Context()); switchboard.CodeOf(err) != switchboard.Unavailable {
+		t.Errorf("%q %v", f, err)
+	}
+	if r, err := o.Resume(t.Context(), cursor(1)); err != nil || r.Resync == nil {
+		t.Errorf("it goes on from before the gap: %+v, %v", r, err)
+	}
+	if r, err := o.Resume(t.Context(), cursor(3)); err != nil || r.Resync != nil {
+		t.Errorf("it does not go on from after the gap: %+v, %v", r, err)
+	}
+}

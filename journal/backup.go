@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -284,7 +285,12 @@ func (j *Journal) restoreStream(ctx context.Context, s Saved, path string) error
 	var to struct {
 		Subject string `json:"deliver_subject"`
 	}
-	err = j.ask(ctx, "$JS.API.STREAM.RESTORE."+s.Name, map[string]any{"config": s.Config, "state": s.State}, func(b []byte) error {
+	config := map[string]jsontext.Value{}
+	if err := json.Unmarshal(s.Config, &config); err != nil {
+		return fmt.Errorf("%w: the settings of a stream: %w", ErrDamaged, err)
+	}
+	config["num_replicas"] = jsontext.Value(strconv.Itoa(max(j.cfg.Replicas, 1))) // as here, not as where it was made
+	err = j.ask(ctx, "$JS.API.STREAM.RESTORE."+s.Name, map[string]any{"config": config, "state": s.State}, func(b []byte) error {
 		return json.Unmarshal(b, &to)
 	})
 	if err != nil {

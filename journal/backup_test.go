@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -82,5 +83,25 @@ func TestBackup(t *testing.T) {
 	edit(t, filepath.Join(backup, "EVENTS_0"), flip(0.5))
 	if _, err := restore(t.TempDir()); !errors.Is(err, journal.ErrDamaged) {
 		t.Errorf("a changed backup: %v", err)
+	}
+}
+
+// TestRestoreReplicas restores a backup of a cluster on one machine.
+func TestRestoreReplicas(t *testing.T) {
+	dir, backup := t.TempDir(), filepath.Join(t.TempDir(), "backup")
+	o := mustOpen(t, dir)
+	o.talk(t, 0, 3)
+	_, err := o.Backup(t.Context(), backup)
+	must(t, err)
+	o.close(t)
+	edit(t, filepath.Join(backup, "manifest.json"), func(b []byte) []byte {
+		return bytes.ReplaceAll(b, []byte(`"num_replicas": 1`), []byte(`"num_replicas": 3`))
+	})
+	engine, err := embed.Start(embed.Config{Dir: t.TempDir()})
+	must(t, err)
+	defer engine.Close()
+	_, r, err := journal.Restore(t.Context(), journal.Config{Connect: engine.Connect}, backup)
+	if err != nil || len(r.Findings) > 0 || r.Entries != 36 {
+		t.Errorf("%d entries, %q, %v", r.Entries, r.Findings, err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -264,5 +265,42 @@ func (o *opened) recover(t *testing.T, damaged bool, findings []string) {
 	p := &switchboard.ThreadRenamedEvent{ID: "m", Title: "x"}
 	if stored, err := st.Put(t.Context(), o, thread.Draft{Event: switchboard.Event{Type: p.EventType(), Payload: p}}); err != nil || !stored {
 		t.Errorf("a new thread: %v, %v", stored, err)
+	}
+}
+
+// TestDamageAdds: what is found later does not hide what was found before and nobody has accepted.
+func TestDamageAdds(t *testing.T) {
+	o := mustOpen(t, t.TempDir())
+	defer o.close(t)
+	for range 2 {
+		must(t, o.Damaged(t.Context(), []string{"a"}, false), o.Damaged(t.Context(), []string{"b"}, false))
+	}
+	if lost, err := o.Damage(t.Context()); err != nil || !slices.Equal(lost, []string{"a", "b"}) {
+		t.Errorf("lost %q, %v", lost, err)
+	}
+}
+
+// TestOpenTogether: nodes that make a new store at the same time find nothing damaged.
+func TestOpenTogether(t *testing.T) {
+	for range 20 {
+		engine, err := embed.Start(embed.Config{Dir: t.TempDir(), Sync: time.Minute})
+		must(t, err)
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond / 2)
+				j, err := journal.Open(t.Context(), journal.Config{Connect: engine.Connect, Shards: 2})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer j.Close()
+				if lost, err := j.Damage(t.Context()); err != nil || len(lost) > 0 || j.Shards() != 2 {
+					t.Errorf("%d shards, lost %q, %v", j.Shards(), lost, err)
+				}
+			})
+		}
+		wg.Wait()
+		engine.Close()
 	}
 }

@@ -139,21 +139,23 @@ func (j *Journal) open(ctx context.Context) (err error) {
 	return j.audit(ctx, lost)
 }
 
-// forgotten reports whether there are shards, but nothing is known of them; then their number is what is there.
+// forgotten reports whether there are shards, but nothing is known of them; then their number is what is there. It looks
+// for the shards first: another node that makes a new store right now notes their number before it makes them.
 func (j *Journal) forgotten(ctx context.Context) (bool, error) {
-	if _, _, err := j.meta.Get(ctx, shardsKey); switchboard.CodeOf(err) != switchboard.NotFound {
-		return false, err
-	}
 	names, there := j.js.StreamNames(ctx), 0
 	for name := range names.Name() {
 		if isShard(name) {
 			there++
 		}
 	}
-	if there > 0 {
-		j.cfg.Shards = there
+	if err := names.Err(); err != nil || there == 0 {
+		return false, err
 	}
-	return there > 0, names.Err()
+	if _, _, err := j.meta.Get(ctx, shardsKey); switchboard.CodeOf(err) != switchboard.NotFound {
+		return false, err
+	}
+	j.cfg.Shards = there
+	return true, nil
 }
 
 // metaBucket holds what there is one of in a store.

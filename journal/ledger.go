@@ -218,7 +218,7 @@ func (j *Journal) auditShard(ctx context.Context, shard int, kept ledger, r *Rep
 }
 
 // Damaged notes what was found, but for what has been accepted, until Accept. If the journal is being opened, the next
-// epoch begins at once, else when it is opened the next time.
+// epoch begins at once.
 func (j *Journal) Damaged(ctx context.Context, texts []string, opening bool) error {
 	var d damage
 	if _, err := j.meta.load(ctx, damageKey, &d); err != nil {
@@ -228,7 +228,12 @@ func (j *Journal) Damaged(ctx context.Context, texts []string, opening bool) err
 	if len(texts) == 0 {
 		return nil
 	}
-	d.Found, d.Texts = time.Now(), texts
+	d.Found = time.Now()
+	for _, t := range texts {
+		if !slices.Contains(d.Texts, t) {
+			d.Texts = append(d.Texts, t)
+		}
+	}
 	if err := j.meta.put(ctx, damageKey, d); err != nil || !opening {
 		return err
 	}

@@ -220,28 +220,28 @@ func (j *Journal) Read(ctx context.Context, u switchboard.UserID, t switchboard.
 	return nil, fmt.Errorf("%w: entries of a thread are missing", ErrDamaged)
 }
 
-// Newest returns the header of a thread's newest entry; false if there is none. Errors: Unavailable, ErrDamaged.
-func (j *Journal) Newest(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID) (h thread.Header, found bool, err error) {
+// Newest returns a thread's newest entry; false if there is none. Errors: Unavailable, ErrDamaged.
+func (j *Journal) Newest(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID) (newest thread.Entry, found bool, err error) {
 	s := j.Shard(u)
 	in, err := threadSubject(s, u, t, "in")
 	if err != nil {
-		return h, false, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
+		return newest, false, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
 	}
 	out, err := threadSubject(s, u, t, "out")
 	if err != nil {
-		return h, false, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
+		return newest, false, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
 	}
 	_, err = j.get(ctx, s, getRequest{MultiLast: []string{in, out}}, func(m *nats.Msg) error {
 		e, err := entryOf(m, m.Header.Get("Nats-Subject"))
-		if err == nil && e.Header.N > h.N {
-			h, found = e.Header, true
+		if err == nil && e.Header.N > newest.Header.N {
+			newest, found = e, true
 		}
 		return err
 	})
 	if err != nil {
-		return h, false, readError(err)
+		return newest, false, readError(err)
 	}
-	return h, found, nil
+	return newest, found, nil
 }
 
 // People returns the first count entries of a thread that people wrote, all of them at or below a sequence. Errors:

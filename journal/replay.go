@@ -83,7 +83,7 @@ func (j *Journal) Replay(u switchboard.UserID, rows []*thread.Row, after, upTo u
 	var count *counted
 	return func(ctx context.Context) (e thread.Entry, ok bool, err error) {
 		if count == nil {
-			if count, err = j.count(ctx, u, rows, after); err != nil {
+			if count, err = j.count(ctx, u, rows, readers, after); err != nil {
 				return thread.Entry{}, false, err
 			}
 		}
@@ -102,11 +102,11 @@ func (j *Journal) Replay(u switchboard.UserID, rows []*thread.Row, after, upTo u
 
 // gap is an entry that is missing, unless its thread has been deleted meanwhile.
 func (j *Journal) gap(ctx context.Context, u switchboard.UserID, c *counted, t switchboard.ThreadID) error {
-	h, found, err := j.Newest(ctx, u, t)
+	e, found, err := j.Newest(ctx, u, t)
 	if err != nil {
 		return err
 	}
-	if found && h.Summary.Created.IsZero() {
+	if found && e.Header.Summary.Created.IsZero() {
 		delete(c.to, t)
 		return nil
 	}
@@ -130,16 +130,31 @@ type counted struct {
 	at, to map[switchboard.ThreadID]uint64
 }
 
-// count reads how far each thread had come at a sequence.
-func (j *Journal) count(ctx context.Context, u switchboard.UserID, rows []*thread.Row, after uint64) (*counted, error) {
+// count reads how far each thread had come at a sequence. A thread whose first entry is among what is replayed had not come
+// anywhere, and is not asked for: the engine would look through all of the log for what is not there (measured: 18 ms for
+// 300,000 entries, while publishers wait).
+func (j *Journal) count(ctx context.Context, u switchboard.UserID, rows []*thread.Row, readers []*reader, after uint64) (*counted, error) {
 	c := &counted{at: map[switchboard.ThreadID]uint64{}, to: map[switchboard.ThreadID]uint64{}}
 	s := j.Shard(u)
+	begins := map[switchboard.ThreadID]bool{}
+	for _, r := range readers {
+		e, err := r.peek(ctx, j, s)
+		if err != nil {
+			return nil, err
+		}
+		if e != nil && e.Header.N == 1 {
+			begins[e.Event.ThreadID] = true
+		}
+	}
 	var subjects []string
 	for _, r := range rows {
 		if r.Deleted { // what stood before the tombstone is gone, or going
 			continue
 		}
 		c.to[r.Summary.ThreadID] = r.N
+		if begins[r.Summary.ThreadID] {
+			continue
+		}
 		for _, direction := range []string{"in", "out"} {
 			if subject, err := threadSubject(s, u, r.Summary.ThreadID, direction); err == nil {
 				subjects = append(subjects, subject)
@@ -162,8 +177,9 @@ func (j *Journal) count(ctx context.Context, u switchboard.UserID, rows []*threa
 	return c, nil
 }
 
-// multiLast is how many subjects one multi_last asks for; the engine refuses more than 1,024.
-const multiLast = 1000
+// multiLast is how many subjects one multi_last asks for: the engine refuses more than 1,024, and ends its answer after
+// 64 MiB without saying so, which this many of the largest events do not reach.
+const multiLast = 100
 
 // take counts an entry, and reports whether it is the next of its thread.
 func (c *counted) take(e thread.Entry) bool {

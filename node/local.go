@@ -2,9 +2,11 @@ package node
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 
+	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/auth"
 	"github.com/netra-systems/switchboard/auth/control"
 	"github.com/netra-systems/switchboard/journal"
@@ -104,7 +106,10 @@ func RestoreStore(ctx context.Context, data, backup string) (control.StoreReport
 	if err != nil {
 		return control.StoreReport{}, err
 	}
-	defer stop()
 	_, r, err := journal.Restore(ctx, store, backup)
+	stop()
+	if err != nil && switchboard.CodeOf(err) != switchboard.Conflict { // half a store must not be taken for a whole one
+		err = errors.Join(err, os.RemoveAll(filepath.Join(data, "journal")))
+	}
 	return control.StoreReport{Entries: r.Entries, Threads: r.Threads, Erased: r.Erased, Records: r.Records, Findings: r.Findings}, err
 }

@@ -86,21 +86,27 @@ func (r *Router) decide(ctx context.Context, u switchboard.UserID, id switchboar
 		return switchboard.Ack{}, err
 	}
 	defer s.give()
-	if !made || s.state.N > 0 {
-		if err := s.know(ctx, r.cfg.Journal); err != nil {
+	st := s.state
+	if !made || st.N > 0 {
+		err := s.know(ctx, r.cfg.Journal)
+		st = s.state
+		if _, remove := m.Payload.(*switchboard.DeleteThread); remove && switchboard.CodeOf(err) == switchboard.Internal { // it is damaged
+			st, err = thread.Unread(ctx, r.cfg.Journal, u, id)
+		}
+		if err != nil {
 			return switchboard.Ack{}, err
 		}
-		if s.state.N == 0 {
+		if st.N == 0 {
 			return switchboard.Ack{}, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
 		}
 	}
 	req := thread.Request{ID: m.ID, Payload: m.Payload, Time: time.Now()}
 	asked := false
 	for range decideTries {
-		v, err := s.state.Accept(req, r.cfg.Rules)
+		v, err := st.Accept(req, r.cfg.Rules)
 		if err != nil && !asked { // what is kept of the thread may be behind the log
 			asked = true
-			if news, behind := s.state.Advance(ctx, r.cfg.Journal); behind != nil || len(news) > 0 {
+			if news, behind := st.Advance(ctx, r.cfg.Journal); behind != nil || len(news) > 0 {
 				if behind != nil {
 					return switchboard.Ack{}, behind
 				}
@@ -110,7 +116,7 @@ func (r *Router) decide(ctx context.Context, u switchboard.UserID, id switchboar
 		if err != nil || v.Draft == nil {
 			return v.Ack, err
 		}
-		stored, err := s.state.Put(ctx, r.cfg.Journal, *v.Draft)
+		stored, err := st.Put(ctx, r.cfg.Journal, *v.Draft)
 		if err != nil || stored {
 			return v.Ack, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/netra-systems/switchboard"
@@ -27,18 +28,38 @@ type Log interface {
 // Store is a log that a reader who knows nothing of a thread can ask.
 type Store interface {
 	Log
-	// Newest returns the header of the thread's newest entry; false if there is none.
-	Newest(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID) (Header, bool, error)
+	// Newest returns the thread's newest entry; false if there is none.
+	Newest(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID) (Entry, bool, error)
 	// People returns the first count entries that people wrote, all of them at or below a sequence.
 	People(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, upTo, count uint64) ([]Entry, error)
 }
 
-// unknownTries bounds how often an append is repeated whose outcome is unknown, or that met a conflict of which the log
-// shows nothing: a replica that is behind has answered.
-const unknownTries = 5
+// patientTries bounds how often something is tried again because a replica that is behind may have answered: an append
+// whose outcome is unknown, or that met a conflict of which the log shows nothing, and a read that ends too early.
+const patientTries = 5
 
 // behindWait is the first wait for such a replica; each later one is twice as long.
 const behindWait = 20 * time.Millisecond
+
+// patient calls fn until it is done, and returns its error. Errors also: Unavailable, ctx's.
+func patient(ctx context.Context, fn func() (done bool, err error)) error {
+	for try := 0; ; try++ {
+		done, err := fn()
+		switch {
+		case done:
+			return err
+		case try == patientTries && err == nil:
+			return switchboard.Errorf(switchboard.Unavailable, "the log does not answer; send again with the same id")
+		case try == patientTries:
+			return err
+		}
+		select {
+		case <-time.After(behindWait << try):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
 
 // Put appends a draft that was decided on this state, and folds it. Stored is false when others wrote first: their
 // entries are folded now, and the caller decides anew on what it sees. It is never repeated blindly: after a conflict
@@ -50,36 +71,21 @@ func (s *State) Put(ctx context.Context, log Log, d Draft) (stored bool, err err
 		d.Event.N = s.N + 1
 	}
 	s.Preview(&d)
-	for try := 0; ; try++ {
+	err = patient(ctx, func() (done bool, err error) {
 		e, err := log.Append(ctx, s.User, d, s.Position)
 		if err == nil {
 			s.Apply(e)
+			stored = true
 			return true, nil
 		}
 		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnknown) {
-			return false, err
+			return true, err
 		}
-		news, rerr := s.Advance(ctx, log)
-		if rerr != nil {
-			return false, rerr
-		}
-		for _, e := range news {
-			if e.Header.Append == d.Header.Append {
-				return true, nil
-			}
-		}
-		if len(news) > 0 {
-			return false, nil
-		}
-		if try == unknownTries {
-			return false, switchboard.Wrap(switchboard.Unavailable, "the log does not answer; send again with the same id", err)
-		}
-		select {
-		case <-time.After(behindWait << try):
-		case <-ctx.Done():
-			return false, ctx.Err()
-		}
-	}
+		news, err := s.Advance(ctx, log)
+		stored = slices.ContainsFunc(news, func(e Entry) bool { return e.Header.Append == d.Header.Append })
+		return err != nil || len(news) > 0, err
+	})
+	return stored, err
 }
 
 // Advance folds what was written since, and returns it.

@@ -35,16 +35,31 @@ func Load(ctx context.Context, log Store, u switchboard.UserID, t switchboard.Th
 	if err != nil {
 		return nil, err
 	}
-	s.Window = newest.Window
+	s.Window = newest.Header.Window
 	s.Position, s.before = s.Window.Rest, s.Window.Rest
-	_, err = s.Advance(ctx, log)
+	return s, patient(ctx, func() (done bool, err error) {
+		_, err = s.Advance(ctx, log)
+		return err != nil || s.N >= newest.Header.N, err
+	})
+}
+
+// Unread returns the state of a thread that cannot be read, for it is damaged: nothing is known but where it ends, which
+// is enough to delete it, and for nothing else. Errors: those of the log.
+func Unread(ctx context.Context, log Store, u switchboard.UserID, t switchboard.ThreadID) (*State, error) {
+	s := NewState(u, t)
+	newest, _, err := log.Newest(ctx, u, t)
+	s.Position = Position{N: newest.Header.N, Seq: newest.Seq, Chain: newest.Header.Chain}
+	s.Deleted = newest.Header.Summary.Created.IsZero()
 	return s, err
 }
 
 // Remember returns the entries that agents remember: those of the window, as far as they are folded. Errors: those of
 // the log.
-func (s *State) Remember(ctx context.Context, log Log) ([]Entry, error) {
-	es, err := log.Read(ctx, s.User, s.Thread, s.Window.Start)
+func (s *State) Remember(ctx context.Context, log Log) (es []Entry, err error) {
+	err = patient(ctx, func() (done bool, err error) {
+		es, err = log.Read(ctx, s.User, s.Thread, s.Window.Start)
+		return err != nil || s.Position == s.Window.Start || len(es) > 0 && es[len(es)-1].Seq >= s.Seq, err
+	})
 	for len(es) > 0 && es[len(es)-1].Seq > s.Seq {
 		es = es[:len(es)-1]
 	}
@@ -57,8 +72,17 @@ func (s *State) Recall(ctx context.Context, log Store) error {
 	if s.behind == 0 || s.Deleted {
 		return nil
 	}
-	es, err := log.People(ctx, s.User, s.Thread, s.before.Seq, s.behind)
-	if err != nil {
+	var es []Entry
+	err := patient(ctx, func() (done bool, err error) {
+		if es, err = log.People(ctx, s.User, s.Thread, s.before.Seq, s.behind); err == nil || switchboard.CodeOf(err) == switchboard.Unavailable {
+			return true, err
+		}
+		if _, behind := s.Advance(ctx, log); behind == nil && s.Deleted { // they are being erased
+			return true, nil
+		}
+		return false, err
+	})
+	if err != nil || s.Deleted {
 		return err
 	}
 	asked, marks := s.Asked, s.Marks

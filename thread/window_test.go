@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+	"testing/synctest"
 
 	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/thread"
@@ -19,11 +20,11 @@ type shelf struct {
 	read int // entries given
 }
 
-func (s *shelf) Newest(context.Context, switchboard.UserID, switchboard.ThreadID) (thread.Header, bool, error) {
+func (s *shelf) Newest(context.Context, switchboard.UserID, switchboard.ThreadID) (thread.Entry, bool, error) {
 	if len(s.all) == 0 {
-		return thread.Header{}, false, nil
+		return thread.Entry{}, false, nil
 	}
-	return s.all[len(s.all)-1].Header, true, nil
+	return s.all[len(s.all)-1], true, nil
 }
 
 func (s *shelf) Read(_ context.Context, _ switchboard.UserID, _ switchboard.ThreadID, after thread.Position) ([]thread.Entry, error) {
@@ -93,24 +94,26 @@ func TestLoad(t *testing.T) {
 
 // TestRecallMissing: an id that is missing in the log is not forgotten in silence.
 func TestRecallMissing(t *testing.T) {
-	l := newTape(t)
-	l.pad = thread.WindowBytes
-	for i := range 6 {
-		run := l.ask(switchboard.FrameID(fmt.Sprint("m", i)), "")
-		l.start(run)
-		l.complete(run)
-	}
-	s, err := thread.Load(t.Context(), &shelf{all: l.all}, alice, home)
-	if err != nil || s.Window.Start.N == 0 {
-		t.Fatal(s, err)
-	}
-	damaged := errors.New("damaged")
-	if err := s.Recall(t.Context(), &failing{shelf{all: l.all}, damaged}); !errors.Is(err, damaged) {
-		t.Errorf("recalled: %v", err)
-	}
-	if _, err := s.Accept(request("m0", &switchboard.UserMessage{Text: "text of m0"}), rules()); switchboard.CodeOf(err) != switchboard.Internal {
-		t.Errorf("decided all the same: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		l := newTape(t)
+		l.pad = thread.WindowBytes
+		for i := range 6 {
+			run := l.ask(switchboard.FrameID(fmt.Sprint("m", i)), "")
+			l.start(run)
+			l.complete(run)
+		}
+		s, err := thread.Load(t.Context(), &shelf{all: l.all}, alice, home)
+		if err != nil || s.Window.Start.N == 0 {
+			t.Fatal(s, err)
+		}
+		damaged := errors.New("damaged")
+		if err := s.Recall(t.Context(), &failing{shelf{all: l.all}, damaged}); !errors.Is(err, damaged) {
+			t.Errorf("recalled: %v", err)
+		}
+		if _, err := s.Accept(request("m0", &switchboard.UserMessage{Text: "text of m0"}), rules()); switchboard.CodeOf(err) != switchboard.Internal {
+			t.Errorf("decided all the same: %v", err)
+		}
+	})
 }
 
 type failing struct {
@@ -180,4 +183,89 @@ func wander(l *tape, rng *rand.Rand) {
 			l.complete(r.ID)
 		}
 	}
+}
+
+// lagging is a log of which some answers come from a replica that is behind.
+type lagging struct {
+	shelf
+	reads, people int // how many answers are behind
+	lag           int // entries
+}
+
+func (l *lagging) Read(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, after thread.Position) ([]thread.Entry, error) {
+	if l.reads--; l.reads >= 0 {
+		behind := shelf{all: l.all[:max(len(l.all)-l.lag, int(after.N))]}
+		return behind.Read(ctx, u, t, after)
+	}
+	return l.shelf.Read(ctx, u, t, after)
+}
+
+func (l *lagging) People(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, upTo, count uint64) ([]thread.Entry, error) {
+	if l.people--; l.people >= 0 {
+		behind := shelf{all: l.all[:len(l.all)-l.lag]}
+		return behind.People(ctx, u, t, upTo, count)
+	}
+	return l.shelf.People(ctx, u, t, upTo, count)
+}
+
+// runs returns the log of a thread of so many runs, which has ended its last.
+func runs(t *testing.T, n int) *tape {
+	l := newTape(t)
+	for i := range n {
+		run := l.ask(switchboard.FrameID(fmt.Sprint("m", i)), "")
+		l.start(run)
+		l.complete(run)
+	}
+	return l
+}
+
+// TestBehind: what a replica that is behind answers is not taken for the thread's end, for what agents remember, or for
+// damage.
+func TestBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := runs(t, 5)
+		for lag := range 5 {
+			log := &lagging{shelf: shelf{all: l.all}, lag: lag, reads: 2}
+			s, err := thread.Load(t.Context(), log, alice, home)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, fmt.Sprint(lag, " entries behind"), s, l.s)
+			log.reads, log.people = 2, 2
+			if err := s.Recall(t.Context(), log); err != nil || len(s.IDs) != 5 {
+				t.Errorf("%d entries behind: recalled %d ids, %v", lag, len(s.IDs), err)
+			}
+			if es, err := s.Remember(t.Context(), log); err != nil || len(es) != len(l.all) {
+				t.Errorf("%d entries behind: remembered %d entries of %d, %v", lag, len(es), len(l.all), err)
+			}
+		}
+		log := &lagging{shelf: shelf{all: l.all}, lag: 1, reads: 1 << 20}
+		if _, err := thread.Load(t.Context(), log, alice, home); switchboard.CodeOf(err) != switchboard.Unavailable {
+			t.Errorf("a replica that stays behind: %v", err)
+		}
+	})
+}
+
+// TestRecallDeleted: a thread that is deleted and erased before it is recalled is deleted, not damaged.
+func TestRecallDeleted(t *testing.T) {
+	l := runs(t, 3)
+	s, err := thread.Load(t.Context(), &shelf{all: l.all}, alice, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.say("gone", &switchboard.DeleteThread{})
+	if err := s.Recall(t.Context(), erased{&shelf{all: l.all}}); err != nil || !s.Deleted {
+		t.Errorf("deleted %v, %v", s.Deleted, err)
+	}
+}
+
+// erased is a log that holds nothing but the tombstone.
+type erased struct{ *shelf }
+
+func (e erased) Read(context.Context, switchboard.UserID, switchboard.ThreadID, thread.Position) ([]thread.Entry, error) {
+	return e.all[len(e.all)-1:], nil
+}
+
+func (erased) People(context.Context, switchboard.UserID, switchboard.ThreadID, uint64, uint64) ([]thread.Entry, error) {
+	return nil, errors.New("messages are missing")
 }

@@ -137,8 +137,8 @@ func (l *memoryLog) Read(context.Context, switchboard.UserID, switchboard.Thread
 	return nil, nil
 }
 
-func (l *memoryLog) Newest(context.Context, switchboard.UserID, switchboard.ThreadID) (thread.Header, bool, error) {
-	return thread.Header{}, false, nil
+func (l *memoryLog) Newest(context.Context, switchboard.UserID, switchboard.ThreadID) (thread.Entry, bool, error) {
+	return thread.Entry{}, false, nil
 }
 
 func (l *memoryLog) Page(context.Context, switchboard.UserID, switchboard.ThreadID, uint64, uint64, int) ([]thread.Entry, error) {

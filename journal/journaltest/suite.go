@@ -342,6 +342,15 @@ func replay(t *testing.T, j *journal.Journal) {
 	if _, err := replayed(t, j, rows, want[9], want[600]); !errors.Is(err, journal.ErrDamaged) {
 		t.Errorf("the end is missing, and the replay says %v", err)
 	}
+	last := max(a.st.Seq, b.st.Seq)
+	c := newLine(t, j, alice, "c")
+	for i := range 40 {
+		c.say(i%2 == 0, "began later")
+	}
+	begun := []*thread.Row{{N: a.st.N, Summary: a.st.Summary}, {N: b.st.N, Summary: b.st.Summary}, {N: c.st.N, Summary: c.st.Summary}}
+	if got, err := replayed(t, j, begun, last-2, c.st.Seq); err != nil || len(got) != 42 {
+		t.Errorf("one began after that: %d entries, %v", len(got), err)
+	}
 	d := thread.Draft{Event: switchboard.Event{Type: switchboard.ThreadDeleted, Payload: &switchboard.ThreadDeletedEvent{ID: "del"}}}
 	if stored, err := b.st.Put(t.Context(), j, d); !stored || err != nil {
 		t.Fatal(stored, err)

@@ -44,8 +44,8 @@ func window(t *testing.T, j *journal.Journal) {
 	if _, err := j.People(t.Context(), alice, l.st.Thread, st.Seq, 41); err == nil {
 		t.Error("a message is missing, and nobody says so")
 	}
-	if h, found, err := j.Newest(t.Context(), bob, l.st.Thread); found || err != nil {
-		t.Errorf("another user's thread: %+v, %v", h, err)
+	if e, found, err := j.Newest(t.Context(), bob, l.st.Thread); found || err != nil {
+		t.Errorf("another user's thread: %+v, %v", e, err)
 	}
 	if none, err := thread.Load(t.Context(), j, alice, switchboard.NewThreadID(alice, "none")); err != nil || none.N != 0 {
 		t.Errorf("a thread that is not there: %+v, %v", none, err)
