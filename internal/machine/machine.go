@@ -15,6 +15,7 @@ type Thing string
 // The things.
 const (
 	Browser Thing = "browser" // Chromium
+	Root    Thing = "root"    // may mount file systems
 	Node    Thing = "node"    // Node, and the packages of web/package-lock.json
 )
 

@@ -4,9 +4,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/netra-systems/switchboard/internal/machine"
 )
 
 // needRoot skips a test that mounts file systems where nobody may; SWITCHBOARD_REQUIRE makes that a failure.
@@ -15,13 +16,7 @@ func needRoot(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts processes")
 	}
-	if os.Geteuid() == 0 {
-		return
-	}
-	if slices.Contains(strings.Split(os.Getenv("SWITCHBOARD_REQUIRE"), ","), "root") {
-		t.Fatal("SWITCHBOARD_REQUIRE lists root, and this is not root")
-	}
-	t.Skip("only root may mount file systems: run the tests as root")
+	machine.Needs(t, machine.Root, os.Geteuid() == 0, "run the tests as root, who may mount file systems")
 }
 
 // command runs a program of the system to its end.
