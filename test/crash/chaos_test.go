@@ -198,6 +198,9 @@ func TestChaos(t *testing.T) {
 	if p.nodes > 0 {
 		p.odds.killAll, p.odds.engineKill, p.odds.engineFreeze, p.odds.hold, p.odds.cut = 2, 4, 2, 4, 2
 	}
+	if flags.kills {
+		p.every, p.odds = 1500*time.Millisecond, weights{kill: 1}
+	}
 	fmt.Printf("chaos: seed %d, %v, %d users, %d nodes\n", p.seed, p.time, p.users, max(1, p.nodes))
 	p.run(t).report(t)
 }

@@ -41,7 +41,7 @@ func (s *schedule) run(ctx context.Context) error {
 	for i := 1; pause(ctx, s.every/2+time.Duration(s.rand.Int64N(int64(s.every)))); i++ {
 		hurt, n := s.choose()
 		wait := time.Duration(s.rand.IntN(500)) * time.Millisecond
-		if i%quietAfter == 0 {
+		if i%quietAfter == 0 && s.odds != (weights{kill: s.odds.kill}) {
 			all.Wait()
 			if err := s.kill(life, s.fleet.nodes[i/quietAfter%len(s.fleet.nodes)], wait); err != nil {
 				return err

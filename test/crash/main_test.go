@@ -27,6 +27,7 @@ type settings struct {
 	short   time.Duration
 	disk    bool
 	keep    bool
+	kills   bool
 }
 
 // flags are given after -args, or as flags of the package.
@@ -58,6 +59,7 @@ func TestMain(m *testing.M) {
 	flag.IntVar(&flags.rounds, "rounds", 1, "how often a node is frozen while it holds runs")
 	flag.DurationVar(&flags.short, "hurt", 6*time.Second, "how long TestCrashOne and TestCrashNodes hurt the server")
 	flag.IntVar(&flags.storm, "storm", 200, "devices of the reconnect storm")
+	flag.BoolVar(&flags.kills, "kills", false, "TestChaos does nothing but kill -9, every second and a half")
 	flag.BoolVar(&flags.disk, "disk", false, "run the tests of full and read-only disks")
 	flag.BoolVar(&flags.keep, "keep", false, "keep the folders of servers")
 	flag.Parse()
