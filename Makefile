@@ -62,7 +62,7 @@ endif
 
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	@grep -rn --include=*_test.go -o '^func Fuzz[A-Za-z0-9]*' . | sed 's#/[^/]*_test.go:[0-9]*:func # #' | \
-	while read -r dir target; do echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; done
+	while read -r dir target; do echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x "$$dir" </dev/null || exit 1; done
 
 chaos: ## kill, freeze and cut a server under load, and judge what is left: SEED=… MINUTES=… USERS=… NODES=…
 	$(GO) test -v -count 1 -timeout 0 -run '^TestChaos$$' ./test/crash -chaos -seed $(SEED) -minutes $(MINUTES) -users $(USERS) -nodes $(NODES)

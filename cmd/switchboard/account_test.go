@@ -41,7 +41,7 @@ func TestE2EAccounts(t *testing.T) {
 		t.Fatalf("%d %s%s", code, out, errs)
 	}
 	for _, c := range []*client.Conn{conn, again} {
-		err, _ := untilClosed(t, c)
+		_, err := untilClosed(t, c)
 		var ce *client.CloseError
 		if !asClose(err, &ce) || ce.Code != switchboard.Codes[switchboard.Unauthenticated].Close || ce.Reconnect() {
 			t.Errorf("closed with %v, want 4501", err)
@@ -84,7 +84,7 @@ func TestE2EAccounts(t *testing.T) {
 	if _, errs, code := switchboardCLI(t, nil, "a-new-password\n", "user", "passwd", "bob", "--password-stdin", "--data", s.data); code != 0 {
 		t.Fatal(errs)
 	}
-	if err, _ := untilClosed(t, other); !strings.Contains(err.Error(), "4501") {
+	if _, err := untilClosed(t, other); !strings.Contains(err.Error(), "4501") {
 		t.Errorf("closed with %v", err)
 	}
 	refusedToken(t, s, kept)

@@ -122,19 +122,18 @@ func untilEnd(t tb, conn *client.Conn, run switchboard.RunID) switchboard.Event 
 	return *f.Event
 }
 
-// untilClosed reads until the connection has ended and returns why, and the types of what came.
-func untilClosed(t tb, conn *client.Conn) (error, []string) {
+// untilClosed reads until the connection has ended and returns the types of what came, and why it ended.
+func untilClosed(t tb, conn *client.Conn) (types []string, why error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	var types []string
 	for {
 		f, err := conn.Next(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
 				t.Fatalf("the connection does not end")
 			}
-			return err, types
+			return types, err
 		}
 		types = append(types, f.Type)
 	}

@@ -289,7 +289,7 @@ func TestE2ECrossSite(t *testing.T) {
 	if a := s.do(t, "POST", "/api/v1/auth/logout", "", with("Origin", s.url)...); a.status != 200 || !strings.Contains(a.header.Get("Set-Cookie"), "Max-Age=0") {
 		t.Errorf("logout: %d %v", a.status, a.header)
 	}
-	if err, _ := untilClosed(t, conn); !strings.Contains(err.Error(), "4501") {
+	if _, err := untilClosed(t, conn); !strings.Contains(err.Error(), "4501") {
 		t.Errorf("closed with %v", err)
 	}
 	s.do(t, "GET", "/api/v1/me", "", with()...).refused(t, "after logout", switchboard.Unauthenticated, "")

@@ -245,7 +245,7 @@ func TestE2EStop(t *testing.T) {
 			moments[0].wait(t, conn, ack.RunID)
 			s.end(t, signal)
 			for _, c := range []*client.Conn{conn, idle} {
-				err, types := untilClosed(t, c)
+				types, err := untilClosed(t, c)
 				var ce *client.CloseError
 				if !asClose(err, &ce) || ce.Code != switchboard.Codes[switchboard.ShuttingDown].Close || !ce.Reconnect() {
 					t.Errorf("closed with %v", err)
