@@ -78,7 +78,7 @@ var moments = []moment{
 			if completed != len(sums()) {
 				t.Errorf("%d calls were completed", completed)
 			}
-			return checkResumed(t, h, nil)
+			return checkResumed(t, h, h.openAtTakeover())
 		},
 	},
 	{
@@ -100,6 +100,22 @@ func sums() []string {
 		out = append(out, fmt.Sprintf("%d + 7", 1000*(i+1)))
 	}
 	return out
+}
+
+// openAtTakeover returns the message that the run had begun and not recorded when it was taken over, if there was one: the
+// calls may have ended before the kill came.
+func (h *history) openAtTakeover() (open []switchboard.MessageID) {
+	for _, e := range h.events {
+		switch p := e.Payload.(type) {
+		case *switchboard.AgentThinkingEvent:
+			open = []switchboard.MessageID{p.MessageID}
+		case *switchboard.AgentMessageEvent:
+			open = nil
+		case *switchboard.AgentResumedEvent:
+			return open
+		}
+	}
+	return nil
 }
 
 // checkResumed checks that the run was taken over once, and which open messages that made void.

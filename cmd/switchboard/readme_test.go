@@ -62,7 +62,13 @@ func TestE2EReadme(t *testing.T) {
 		`12\.5 \* 8 = 100`, // the answer for scripts
 		`200/200|200 of 200`, `the end`,
 	} {
-		if out.await(regexp.MustCompile(want), ended) == nil {
+		found := out.await(regexp.MustCompile(want), ended)
+		for range 4 { // two hundred runs take their time on a slow machine
+			if found == nil {
+				found = out.await(regexp.MustCompile(want), ended)
+			}
+		}
+		if found == nil {
 			t.Fatalf("no %s:\n%s\n%s", want, out.bytes(), errs.bytes())
 		}
 	}

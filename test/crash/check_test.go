@@ -107,7 +107,8 @@ func (h *history) checkAccepted(v *verdict) {
 
 // erased reports whether the thread of an acknowledged message was deleted.
 func (h *history) erased(s *sent) bool {
-	entries := h.log[s.user][s.acks[0].ThreadID]
+	ack, _ := s.acked()
+	entries := h.log[s.user][ack.ThreadID]
 	return len(entries) == 1 && entries[0].Event.Type == switchboard.ThreadDeleted
 }
 
