@@ -353,7 +353,7 @@ func TestE2ETerminalRecording(t *testing.T) {
 	p.sees("/approve or /deny", 1)
 	p.types("/deny we are offline\r")
 	p.sees("was\ndenied.\n> ", 1)
-	p.types("A story of 60 words about a lighthouse\r")
+	p.types("A story of 200 words about a lighthouse\r")
 	p.sees("It begins with", 1)
 	s.end(t, "KILL")
 	p.sees("the connection is lost", 1)
