@@ -179,3 +179,33 @@ func TestArchitectureNamesCode(t *testing.T) {
 		}
 	}
 }
+
+var testName = regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z]\\w*)")
+
+// TestReliabilityNamesTests: a promise in docs/RELIABILITY.md has a test that is there.
+func TestReliabilityNamesTests(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs", "RELIABILITY.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []byte
+	err = filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, "_test.go") {
+			b, rerr := os.ReadFile(path)
+			all, err = append(all, b...), rerr
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := testName.FindAllSubmatch(text, -1)
+	for _, m := range names {
+		if !bytes.Contains(all, []byte("\nfunc "+string(m[1])+"(")) {
+			t.Errorf("docs/RELIABILITY.md names %s, which is not there", m[1])
+		}
+	}
+	if len(names) < 15 {
+		t.Errorf("docs/RELIABILITY.md names %d tests", len(names))
+	}
+}
