@@ -288,7 +288,7 @@ func TestOpenTogether(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 8 {
 			wg.Go(func() {
-				time.Sleep(time.Duration(i) * time.Millisecond / 2)
+				<-time.After(time.Duration(i) * time.Millisecond / 2)
 				j, err := journal.Open(t.Context(), journal.Config{Connect: engine.Connect, Shards: 2})
 				if err != nil {
 					t.Error(err)

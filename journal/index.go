@@ -39,7 +39,7 @@ func (j *Journal) openIndexes(ctx context.Context) error {
 	}
 	_, err := j.js.Stream(ctx, indexStream)
 	if isMissing(err) {
-		_, err = j.js.CreateOrUpdateStream(ctx, want)
+		_, err = j.js.CreateStream(ctx, want)
 	}
 	return err
 }

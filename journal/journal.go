@@ -182,14 +182,14 @@ func (j *Journal) openShard(ctx context.Context, s int) error {
 	}
 	stream, err := j.js.Stream(ctx, want.Name)
 	if isMissing(err) {
-		stream, err = j.js.CreateOrUpdateStream(ctx, want)
+		stream, err = j.js.CreateStream(ctx, want)
 	}
 	if err != nil {
 		return err
 	}
 	_, err = stream.Consumer(ctx, advancer)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+		_, err = stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 			Durable: advancer, FilterSubject: wakeSubject(s), AckPolicy: jetstream.AckExplicitPolicy,
 			AckWait: j.cfg.AckWait, MaxAckPending: -1, MaxDeliver: -1,
 		})

@@ -38,7 +38,7 @@ const (
 func OpenRecords(ctx context.Context, js jetstream.JetStream, bucket string, replicas int) (*Records, error) {
 	kv, err := js.KeyValue(ctx, bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
 			Bucket: bucket, History: 1, Storage: jetstream.FileStorage, Replicas: replicas, LimitMarkerTTL: markerLife,
 		})
 	}
