@@ -151,9 +151,13 @@ func browserPages(t *testing.T, browser context.Context) {
 	for i := range 51 {
 		post(i, "")
 	}
+	conn := newHistory().connect(t, s, token)
+	defer conn.Close()
+	untilType(t, conn, switchboard.TypeCaughtUp)
 	for i := range 45 {
 		post(i, string(last.ThreadID)+"/")
 	}
+	untilEnd(t, conn, last.RunID) // what happens while the page is open is no older message
 	b := openPage(t, browser, s)
 	b.logIn("ada", "the-password-of-ada")
 	b.until(`document.querySelectorAll(".chats .title").length === 50`)
