@@ -16,7 +16,7 @@ import (
 )
 
 // patience bounds how long a test waits for anything.
-const patience = 45 * time.Second
+const patience = 90 * time.Second
 
 // history is all that a device received, over all its connections, and the cursor that it keeps.
 type history struct {
