@@ -63,6 +63,7 @@ const (
 	BudgetSteps       FailureCode = "budget_steps"
 	BudgetTokens      FailureCode = "budget_tokens"
 	BudgetTime        FailureCode = "budget_time"
+	BudgetCost        FailureCode = "budget_cost"
 	QualityRejected   FailureCode = "quality_rejected"
 	AttemptsExhausted FailureCode = "attempts_exhausted"
 	AgentUnknown      FailureCode = "agent_unknown"

@@ -26,12 +26,40 @@ import (
 	"github.com/netra-systems/switchboard/tool"
 )
 
-// Agent is a model with instructions and the tools it may use.
+// Agent answers messages: a model with instructions and tools, one that leads other agents, one elsewhere (its Model is an
+// adapter), or a function in Go.
 type Agent struct {
 	Name         string
+	Description  string // for people, and for the agents that lead it
 	Model        model.Model
 	Instructions string
-	Tools        []string
+	Tools        []string // names, or beginnings of names that end in *
+	Handoff      []string // agents that it may hand the conversation to
+	Ask          []string // agents that it may ask as it calls a tool
+	Budget       Budget
+	Price        Price
+	Gate         Gate // judges answers before they are given; nil: none
+}
+
+// Budget bounds a run of an agent; 0 stands for the node's limit, or none.
+type Budget struct {
+	Steps  int
+	Tokens int64 // in and out, of all steps
+	Time   time.Duration
+	Cost   float64 // in the currency of the Price
+}
+
+// Price is what a million tokens cost.
+type Price struct{ Input, Output float64 }
+
+// Gate judges an answer. Last says that it will not be written anew.
+type Gate func(ctx context.Context, asked, answer string, last bool) (Verdict, error)
+
+// Verdict is what a Gate says. A rejected answer is written anew once if there is Advice, and otherwise fails the run.
+type Verdict struct {
+	Quality  switchboard.Quality
+	Rejected bool
+	Advice   string // for the model: what was weak
 }
 
 // Wakeups gives the wake-ups of a shard, each to one worker at a time.

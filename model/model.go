@@ -23,9 +23,11 @@ type Model interface {
 
 // Request is what a model is asked.
 type Request struct {
-	System   string
-	Messages []Message
-	Tools    []Tool
+	System      string
+	Messages    []Message
+	Tools       []Tool
+	Temperature *float64 // nil: the provider's
+	Thread, Run string   // name the conversation and the run to an agent elsewhere that keeps them apart
 }
 
 // Role says who wrote a message.
@@ -44,6 +46,9 @@ type Message struct {
 	Text   string
 	Calls  []Call // of an assistant message
 	CallID string // of a tool message
+
+	// State is what the model gave with this assistant message to have it back: opaque, JSON.
+	State json.RawMessage
 }
 
 // Call is a tool call that a model asks for. Arguments is JSON if the model wrote JSON; it may be anything.
@@ -65,8 +70,18 @@ type Chunk struct {
 	Thinking string
 	Text     string
 	Call     *CallChunk
+	Result   *CallResult
+	State    json.RawMessage // to be kept with the message and given back; at most 64 KiB
 	Usage    *Usage
 	Finish   Finish
+}
+
+// CallResult is the result of the Index-th call, which the model's side has run itself. What follows it belongs to a new
+// message.
+type CallResult struct {
+	Index  int
+	Result string // JSON if that side wrote JSON; it may be anything
+	Failed bool
 }
 
 // CallChunk is a piece of the Index-th call: ID and Tool come in its first piece, Arguments in any.

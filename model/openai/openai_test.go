@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func collect(t *testing.T, ctx context.Context, m model.Model, r model.Request) 
 			t.Fatalf("a chunk after the end: %+v", c)
 		}
 		if err != nil {
-			if c != (model.Chunk{}) {
+			if !reflect.DeepEqual(c, model.Chunk{}) {
 				t.Fatalf("a chunk with an error: %+v", c)
 			}
 			g.err = err

@@ -4,7 +4,7 @@
 export type Code = "invalid" | "unsupported" | "unauthenticated" | "forbidden" | "not_found" | "conflict" | "gap" | "too_large" | "rate_limited" | "replaced" | "slow" | "draining" | "unavailable" | "internal";
 
 // FailureCode says why a run failed (agent_failed.code).
-export type FailureCode = "model_unavailable" | "model_refused" | "model_truncated" | "budget_steps" | "budget_tokens" | "budget_time" | "quality_rejected" | "attempts_exhausted" | "agent_unknown" | "agent_error";
+export type FailureCode = "model_unavailable" | "model_refused" | "model_truncated" | "budget_steps" | "budget_tokens" | "budget_time" | "budget_cost" | "quality_rejected" | "attempts_exhausted" | "agent_unknown" | "agent_error";
 
 // Cursor is a place in a user's history from which any device can go on: opaque to clients, at most 64 of [A-Za-z0-9._-]. The empty Cursor is none.
 export type Cursor = string;
