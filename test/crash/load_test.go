@@ -305,6 +305,33 @@ func (l *load) settle(ctx context.Context) error {
 	return nil
 }
 
+// errStill says that nothing happens any more.
+var errStill = fmt.Errorf("no device has received an event for %v", settleTime)
+
+// moving returns a context that ends when no device has received an event for settleTime.
+func (l *load) moving(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, still := context.WithCancelCause(ctx)
+	go func() {
+		last, since := int64(-1), time.Now()
+		for pause(ctx, time.Second) {
+			now := int64(0)
+			for _, u := range l.users {
+				for _, d := range u.devices {
+					d.mu.Lock()
+					now += d.events
+					d.mu.Unlock()
+				}
+			}
+			if now != last {
+				last, since = now, time.Now()
+			} else if time.Since(since) > settleTime {
+				still(errStill)
+			}
+		}
+	}()
+	return ctx, func() { still(nil) }
+}
+
 // close ends all devices.
 func (l *load) close() {
 	for _, u := range l.users {

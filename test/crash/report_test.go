@@ -31,6 +31,7 @@ func (g *golden) add(r probe.Report) {
 type outcome struct {
 	seed    uint64
 	took    time.Duration // under faults
+	settled time.Duration // from the last fault to the last end
 	verdict *verdict
 	history *history
 	golden  golden
@@ -67,6 +68,7 @@ func (o *outcome) print(w io.Writer) {
 	row("  erased", "%d, with %d deleted threads", v.erased, v.threadsDeleted)
 	row("runs", "%d: %d completed, %d failed, %d stopped", v.runs, v.completed, v.failed, v.stopped)
 	row("events", "%d, %.0f a second", v.events, float64(v.events)/o.took.Seconds())
+	row("at rest", "%.0f s after the last fault", o.settled.Seconds())
 	row("devices", "%d, which connected %d times", len(o.history.views), o.resumes)
 	row("bytes scanned", "%d", o.bytes)
 	row("writes by superseded workers", "%d", v.zombieWrites)

@@ -17,8 +17,11 @@ import (
 	"github.com/netra-systems/switchboard/thread"
 )
 
-// zombieRuns are the runs that are active when a node is frozen.
-const zombieRuns = 12
+// zombieRuns are the runs that are active when a node is frozen: four of each user.
+const (
+	zombieUsers = 12
+	zombieRuns  = 4 * zombieUsers
+)
 
 // TestCrashZombies freezes one of two nodes while it holds runs, lets the other finish them, and thaws it: what it still
 // wants to write must not be taken.
@@ -29,7 +32,7 @@ func TestCrashZombies(t *testing.T) {
 	t.Parallel()
 	seed := chooseSeed()
 	f := newFleet(t, dir(t), 2)
-	l, err := newLoad(t.Context(), f, seed, 4)
+	l, err := newLoad(t.Context(), f, seed, zombieUsers)
 	if err != nil {
 		t.Fatal(err)
 	}
