@@ -28,8 +28,8 @@ type Config struct {
 	DefaultAgent    string             `yaml:"default_agent" eg:"assistant" ref:"agent" doc:"The agent that answers messages which name none. Default: the first one."`
 	Tools           []Tool             `yaml:"tools" eg:"fetch_url" name:"tool" doc:"What is allowed of tools: by the name of one, or by the beginning of names and a star. What is not said here is as the tool itself declares it."`
 	Servers         []Server           `yaml:"mcp" eg:"everything" doc:"MCP servers, whose tools agents may be given. A tool's name is that of its server, an underscore, and what the server calls it: everything_echo."`
-	Limits          switchboard.Limits `yaml:"limits" min:"1" doc:"What a node enforces, as it tells its devices. Sizes are in bytes, times in milliseconds, and all count per node."`
-	ApprovalTimeout time.Duration      `yaml:"approval_timeout" def:"24h" doc:"How long a person may take to agree to a tool call. After that it is refused."`
+	Limits          switchboard.Limits `yaml:"limits" min:"1" doc:"What a node enforces, as it tells its devices. Sizes are in bytes, times in milliseconds, and what is not said to count over all nodes counts on each."`
+	ApprovalTimeout time.Duration      `yaml:"approval_timeout" def:"24h" min:"1" doc:"How long a person may take to agree to a tool call. After that it is refused."`
 
 	places places
 }
@@ -45,8 +45,8 @@ type Model struct {
 	MaxTokens   int           `yaml:"max_tokens" when:"provider=anthropic" def:"8192" min:"1" doc:"Longest answer, in tokens, thinking included."`
 	Thinking    int           `yaml:"thinking" when:"provider=anthropic" eg:"2048" doc:"How many tokens it may think with before it answers. 0: it does not."`
 	Price       Price         `yaml:"price" doc:"What a million tokens cost, in any currency. Budgets of cost need it."`
-	IdleTimeout time.Duration `yaml:"idle_timeout" when:"provider=openai|anthropic" def:"60s" doc:"Longest silence of the server while it answers."`
-	Timeout     time.Duration `yaml:"timeout" when:"provider=openai|anthropic" def:"5m" doc:"Longest time for one answer."`
+	IdleTimeout time.Duration `yaml:"idle_timeout" when:"provider=openai|anthropic" def:"60s" min:"1" doc:"Longest silence of the server while it answers."`
+	Timeout     time.Duration `yaml:"timeout" when:"provider=openai|anthropic" def:"5m" min:"1" doc:"Longest time for one answer."`
 	Retries     int           `yaml:"retries" when:"provider=openai|anthropic" def:"2" max:"10" doc:"How often a request is repeated while nothing of its answer has come."`
 }
 
@@ -98,20 +98,16 @@ type Quality struct {
 type Remote struct {
 	URL     string            `yaml:"url" need:"true" form:"url" eg:"http://127.0.0.1:8000/agui" doc:"Its address."`
 	Headers map[string]Secret `yaml:"headers" form:"headers" eg:"{Authorization: \"Bearer ${TOKEN}\"}" doc:"Headers of each request."`
-	Timeout time.Duration     `yaml:"timeout" def:"5m" doc:"Longest time for one answer."`
+	Timeout time.Duration     `yaml:"timeout" def:"5m" min:"1" doc:"Longest time for one answer."`
 }
-
-// Format writes the address alone: fmt looks into what a pointer points to without asking a Secret there, if the verb is
-// not one for it.
-func (r Remote) Format(f fmt.State, _ rune) { fmt.Fprint(f, r.URL) }
 
 // Tool is what is allowed of a tool, or of all whose names begin alike.
 type Tool struct {
 	Name     string        `yaml:"-"`
 	Enabled  *bool         `yaml:"enabled" eg:"true" doc:"Have a tool that comes along, or not. Default: all but fetch_url are there."`
-	Approval string        `yaml:"approval" enum:"never,writes,always" eg:"always" doc:"When a person must agree first: never, before calls that may change something, or always."`
+	Approval string        `yaml:"approval" enum:"never,writes,always" eg:"always" doc:"When a person must agree first: never, before calls that may change something, or always. Default: writes, and where the tool itself asks for it."`
 	Roles    []string      `yaml:"roles" enum:"user,operator,admin" eg:"[operator, admin]" doc:"Who may use it. Default: everybody."`
-	Timeout  time.Duration `yaml:"timeout" eg:"30s" doc:"Longest time for one call. Default: limits.tool_ms."`
+	Timeout  time.Duration `yaml:"timeout" eg:"30s" min:"1" doc:"Longest time for one call. Default: limits.tool_ms."`
 	Denied   bool          `yaml:"denied" eg:"false" doc:"Refuse every call."`
 }
 
@@ -124,7 +120,7 @@ type Server struct {
 	Dir     string            `yaml:"dir" with:"command" eg:"." doc:"Folder that it runs in."`
 	URL     string            `yaml:"url" form:"url" eg:"https://tools.example.com/mcp" doc:"Address of a server that runs already (streamable HTTP)."`
 	Headers map[string]Secret `yaml:"headers" with:"url" form:"headers" eg:"{X-User: \"{{.User.ID}}\"}" doc:"Headers of each request, as templates (Go text/template) of the user for whom it is sent."`
-	Timeout time.Duration     `yaml:"timeout" def:"30s" doc:"Longest time for one call."`
+	Timeout time.Duration     `yaml:"timeout" def:"30s" min:"1" doc:"Longest time for one call."`
 }
 
 // Secret is a text that no formatting shows. Convert it to a string to use it.
@@ -138,6 +134,22 @@ func (s Secret) Format(f fmt.State, _ rune) {
 	}
 	fmt.Fprint(f, "secret")
 }
+
+// Format writes what String says, whatever the verb: any value may have come from a variable.
+func (c *Config) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.String()) }
+
+// Format writes the name alone.
+func (m Model) Format(f fmt.State, _ rune) { fmt.Fprint(f, "model "+m.Name) }
+
+// Format writes the name alone.
+func (a Agent) Format(f fmt.State, _ rune) { fmt.Fprint(f, "agent "+a.Name) }
+
+// Format writes the name alone.
+func (s Server) Format(f fmt.State, _ rune) { fmt.Fprint(f, "MCP server "+s.Name) }
+
+// Format writes nothing of it. (fmt looks into what a pointer points to without asking a Secret there, if the verb is not
+// one for it.)
+func (r Remote) Format(f fmt.State, _ rune) { fmt.Fprint(f, "remote") }
 
 // MarshalText keeps a secret out of JSON and whatever else writes text.
 func (s Secret) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%v", s), nil }

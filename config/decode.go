@@ -229,11 +229,12 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, key string, f field) {
 	}
 	switch f.shape {
 	case truth:
-		if tag != "!!bool" {
+		is := strings.EqualFold(n.Value, "true")
+		if tag != "!!bool" || !is && !strings.EqualFold(n.Value, "false") {
 			wrong()
 			return
 		}
-		v.SetBool(strings.EqualFold(n.Value, "true"))
+		v.SetBool(is)
 	case whole, number:
 		if tag != "!!int" && (tag != "!!float" || f.shape == whole) {
 			wrong()
@@ -248,6 +249,8 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, key string, f field) {
 				wrong()
 			case t < 0:
 				d.bad(ErrValue, key, "must not be negative")
+			case t < time.Duration(f.least):
+				d.bad(ErrValue, key, "must be more than 0")
 			}
 			v.SetInt(int64(t))
 		}
@@ -276,7 +279,7 @@ func (d *decoder) number(n *yaml.Node, v reflect.Value, key string, f field) {
 	case x < f.least:
 		d.bad(ErrValue, key, "must be at least %v", f.least)
 	case f.most > 0 && x > f.most:
-		d.bad(ErrValue, key, "must be at most %v", f.most)
+		d.bad(ErrValue, key, "must be at most %.0f", f.most)
 	case f.shape == whole:
 		i, _ := strconv.ParseInt(n.Value, 10, 64)
 		v.SetInt(i)

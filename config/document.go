@@ -41,7 +41,7 @@ aliases are not read, and a file has at most 1 MiB.
 
 **Variables.** A text may hold ` + "`${NAME}`" + `, or ` + "`${NAME:-TEXT}`" + ` for a variable that may be missing or empty; a
 dollar is ` + "`$$`" + `. They are filled in after the file has been read, so nothing in them can become a key, and nothing of
-them is in an error or the log.
+them is told by an error or by ` + "`config check`" + `.
 
 [examples](../examples) has small files to begin with.
 `

@@ -209,7 +209,7 @@ func unseen(kind error, text string) bool {
 	}
 	for _, part := range []string{
 		"${", "0x10", "010", "9999999", "{? ", "_bytes: ", "run_ms: 1000", "u:p@", "a b\"", "A=B", ".User.", "thinking: 8192", "steps: 33",
-		"search: ", "a_b", "a_x", "cost: 1", "anthropic, model: x}", "!!binary",
+		"search: ", "a_b", "a_x", "cost: 1", ": 0s", "anthropic, model: x}", "!!binary",
 	} {
 		if strings.Contains(text, part) {
 			return true

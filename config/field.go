@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -61,6 +62,7 @@ func fieldsOf(t reflect.Type, least float64) []field {
 		if t == reflect.TypeFor[switchboard.Limits]() {
 			f.def = fmt.Sprint(reflect.ValueOf(switchboard.DefaultLimits()).Field(i).Interface())
 			f.doc = strings.ToUpper(f.doc[:1]) + f.doc[1:] + "."
+			f.most = math.MaxInt32 // milliseconds of it are still a duration
 		}
 		if !sf.IsExported() || f.key == "-" {
 			continue
@@ -124,9 +126,6 @@ func (f field) condition() (key string, values []string) {
 
 // describe says what a value must be, for errors and for people.
 func (f field) describe() string {
-	if len(f.enum) > 0 {
-		return alternatives(f.enum)
-	}
 	switch f.shape {
 	case truth:
 		return "true or false"
@@ -137,6 +136,9 @@ func (f field) describe() string {
 	case duration:
 		return "a time such as 90s, 10m or 24h"
 	case list:
+		if len(f.enum) > 0 {
+			return "a list of " + alternatives(f.enum)
+		}
 		return "a list of texts"
 	case table:
 		return "names with texts"
@@ -144,6 +146,9 @@ func (f field) describe() string {
 		return "a section with keys"
 	case entries:
 		return "names with sections"
+	}
+	if len(f.enum) > 0 {
+		return alternatives(f.enum)
 	}
 	if f.form == "url" {
 		return "an http or https URL"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -28,7 +29,7 @@ type Env struct {
 	Tools map[string]bool
 }
 
-// Load reads a file. Errors: Problems; or that the file cannot be read.
+// Load reads a file. Errors: Problems; or *fs.PathError, if the file cannot be read.
 func Load(path string, e Env) (*Config, error) {
 	b, err := readFile(path, maxFile)
 	if err != nil {
@@ -59,8 +60,16 @@ func Parse(name string, text []byte, e Env) (*Config, error) {
 	return c, nil
 }
 
-// readFile reads a file of at most so many bytes, and one more of a longer one.
+// errNoFile is what is wrong with a folder, a pipe or a device: they cannot be read twice, or to an end.
+var errNoFile = errors.New("not a regular file")
+
+// readFile reads a file of at most so many bytes, and one more of a longer one. Errors: *fs.PathError.
 func readFile(path string, most int64) ([]byte, error) {
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: errNoFile}
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -59,6 +59,8 @@ var faults = []struct {
 	{config.ErrType, "agents: {a: {description: !!binary eA==}}", "my.yaml:1:27: agents.a.description: must be a text; put quotes around it"},
 	{config.ErrType, "agents: {a: {description: }}", "my.yaml:1:27: agents.a.description: must be a text"},
 	{config.ErrType, "agents: {a: {tools: clock}}", "my.yaml:1:21: agents.a.tools: must be a list of texts"},
+	{config.ErrType, "tools: {clock: {roles: user}}", "my.yaml:1:24: tools.clock.roles: must be a list of user, operator or admin"},
+	{config.ErrType, "agents: {a: {titles: !!bool x}}", "my.yaml:1:22: agents.a.titles: must be true or false"},
 	{config.ErrType, "agents: {a: {titles: yes}}", "my.yaml:1:22: agents.a.titles: must be true or false"},
 	{config.ErrType, "agents: {a: {budget: {steps: 1.5}}}", "my.yaml:1:30: agents.a.budget.steps: must be a whole number"},
 	{config.ErrType, "agents: {a: {budget: {steps: 0x10}}}", "my.yaml:1:30: agents.a.budget.steps: must be a whole number"},
@@ -70,6 +72,9 @@ var faults = []struct {
 	{config.ErrType, "approval_timeout: soon", "my.yaml:1:19: approval_timeout: must be a time such as 90s, 10m or 24h"},
 	{config.ErrType, "{? [a] : b}", "my.yaml:1:4: a key must be a plain name"},
 	{config.ErrValue, "approval_timeout: -5s", "my.yaml:1:19: approval_timeout: must not be negative"},
+	{config.ErrValue, "approval_timeout: 0s", "my.yaml:1:19: approval_timeout: must be more than 0"},
+	{config.ErrValue, "tools: {clock: {roles: [root]}}", "my.yaml:1:25: tools.clock.roles[0]: must be user, operator or admin"},
+	{config.ErrValue, "limits: {tool_ms: 3000000000}", "my.yaml:1:19: limits.tool_ms: must be at most 2147483647"},
 	{config.ErrValue, "agents: {a: {budget: {cost: -0.5}}}", "my.yaml:1:29: agents.a.budget.cost: must not be negative"},
 	{config.ErrValue, "limits: {run_ms: 0}", "my.yaml:1:18: limits.run_ms: must be at least 1"},
 	{config.ErrValue, "limits: {event_bytes: 1048576}", "my.yaml:1:23: limits.event_bytes: must be at most 524288"},
@@ -220,6 +225,11 @@ func TestSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	more := parse(t, `
+models: {a: {provider: openai, model: "${SECRET}", base_url: "http://x/${SECRET}"}}
+agents: {a: {instructions: "${SECRET}"}, b: {remote: {url: "http://x/${SECRET}"}}}
+mcp: {a: {command: x, args: ["${SECRET}"], dir: "${SECRET}"}, b: {url: "http://x/${SECRET}"}}
+`)
 	if got := string(c.Models[0].APIKey); got != "sk-"+canary {
 		t.Fatalf("the key is %q", got)
 	}
@@ -227,7 +237,7 @@ func TestSecrets(t *testing.T) {
 		t.Fatalf("the header is %q", got)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		for _, v := range []any{c.Models, c.Servers, c.Agents[3].Remote, c.Models[0].APIKey, c, *c} {
+		for _, v := range []any{c.Models, c.Servers, c.Agents[3].Remote, c.Models[0].APIKey, c, more, more.Models, more.Agents, more.Servers, more.Agents[1].Remote} {
 			if out := fmt.Sprintf(verb, v); strings.Contains(out, canary) || strings.Contains(out, fmt.Sprintf("%x", canary)) {
 				t.Errorf("%s shows a secret: %s", verb, out)
 			}
