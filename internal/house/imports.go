@@ -16,6 +16,7 @@ const everything = "*"
 // allowed says for each package what of the module it may import besides the root and its own ancestors. A name that
 // ends in /... stands for the package and all below it.
 var allowed = map[string][]string{
+	"config":             {},
 	"thread":             {},
 	"journal/...":        {"thread", "journal/..."},
 	"router":             {"thread"},
@@ -47,6 +48,7 @@ var fences = map[string][]string{
 	"github.com/coder/websocket":     {"transport", "client"},
 	"github.com/danielgtaylor/huma/": {"transport/rest"},
 	"golang.org/x/tools/":            {"internal/house"},
+	"go.yaml.in/yaml/":               {"config"},
 	"github.com/evanw/esbuild/":      {"internal/cmd/bundle"},
 }
 
