@@ -96,7 +96,7 @@ func (anthropic) read(h http.Header, body []byte) (Request, error) {
 		case "user":
 			open, err = takeUser(&r, blocks, open)
 		case "assistant":
-			open, err = takeAssistant(&r, blocks, thinks && lastTurn(w.Messages, i))
+			open, err = takeAssistant(&r, blocks, w.Thinking.Type == "enabled" && lastTurn(w.Messages, i))
 		default:
 			err = errors.New("unknown role")
 		}
