@@ -96,9 +96,7 @@ func TestIDsAreKept(t *testing.T) {
 	// What is no longer shown leaves the ids of the rest as they are.
 	r.Messages = r.Messages[1:]
 	ask(t, m, r)
-	r.Messages = append(r.Messages, user("Again"))
-	ask(t, m, r)
-	if got := a.input(t, 3).ids(); !slices.Equal(got[1:], third.ids()[2:]) {
+	if got := a.input(t, 3).ids(); !slices.Equal(got, third.ids()[1:]) {
 		t.Errorf("fourth request: %q", got)
 	}
 }

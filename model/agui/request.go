@@ -134,10 +134,7 @@ func (e *encoder) message(i int) error {
 	case model.User:
 		e.settle(i)
 		// The answer's State says how it was called then; a message that is not answered is known by what it follows.
-		id := ""
-		if asked := e.answered(i); len(e.asked) < len(asked) {
-			id = asked[len(e.asked)]
-		}
+		id := e.answered(i)
 		if id == "" || e.known[id] {
 			id = e.id("user", e.previous, "\x00", len(e.asked), "\x00", x.Text)
 		}
@@ -155,14 +152,22 @@ func (e *encoder) message(i int) error {
 	return fmt.Errorf("has an unknown role")
 }
 
-// answered returns the ids that were kept with the answer to the i-th message.
-func (e *encoder) answered(i int) []string {
-	for j := i + 1; j < len(e.messages); j++ {
-		if x := &e.messages[j]; x.Role == model.Assistant {
-			return keptOf(x).Asked
+// answered returns the id of the i-th message that was kept with its answer, "" if there is none. It is counted from the
+// end, for the first messages of a conversation may have been left out.
+func (e *encoder) answered(i int) string {
+	users := 0
+	for j := i; j < len(e.messages); j++ {
+		switch x := &e.messages[j]; x.Role {
+		case model.User:
+			users++
+		case model.Assistant:
+			if asked := keptOf(x).Asked; users <= len(asked) {
+				return asked[len(asked)-users]
+			}
+			return ""
 		}
 	}
-	return nil
+	return ""
 }
 
 func (e *encoder) assistant(at int) {

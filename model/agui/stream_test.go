@@ -153,6 +153,21 @@ func TestRuns(t *testing.T) {
 	}
 }
 
+// TestPatchBomb sees one change of state stopped that would double it twenty times.
+func TestPatchBomb(t *testing.T) {
+	var ops []string
+	for i := range 20 {
+		ops = append(ops, fmt.Sprintf(`{"op":"copy","from":"/a","path":"/a/b%d"}`, i))
+	}
+	a := &agent{answers: []string{started + event("STATE_SNAPSHOT", `"snapshot":{"a":{"x":"`+strings.Repeat("x", 1000)+`"}}`) +
+		event("STATE_DELTA", `"delta":[`+strings.Join(ops[:3], ",")+`]`) + said("m1", "small") +
+		event("STATE_DELTA", `"delta":[`+strings.Join(ops, ",")+`]`) + success}}
+	g := modeltest.Collect(t, t.Context(), a.model(t), modeltest.Request("x"))
+	if g.Text != "small" || modeltest.KindOf(g.Err) != model.Truncated || !strings.Contains(g.Err.Error(), "does not fit it") {
+		t.Errorf("%q, %v", g.Text, g.Err)
+	}
+}
+
 // TestErrorsDoNotSayWhatTheAgentSays sees that what an agent says of its failure goes to logs alone, without our keys.
 func TestErrorsDoNotSayWhatTheAgentSays(t *testing.T) {
 	a := &agent{answers: []string{started + event("RUN_ERROR", `"message":"your token `+modeltest.Key+` is bad, Mr. Smith","code":"x","usage":[{"inputTokens":3,"outputTokens":4}]`)}}

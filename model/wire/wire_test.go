@@ -265,3 +265,55 @@ func TestSecretsAreTakenOut(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestPartsOfKeysAreLeftOut sees nothing of what a server says to a bad key: it may quote parts of it.
+func TestPartsOfKeysAreLeftOut(t *testing.T) {
+	for _, code := range []int{401, 403} {
+		r := ask(t, Server{}, Policy{}, func(int) (*http.Response, error) {
+			res := status(code)
+			res.Body = io.NopCloser(strings.NewReader(`{"error":{"message":"Incorrect API key provided: sk-01**89"}}`))
+			return res, nil
+		})
+		if r.err == nil || strings.Contains(r.err.Error(), "sk-01") || len(r.came) != 1 {
+			t.Errorf("%d: %v", code, r.err)
+		}
+	}
+}
+
+// flood is a body without an end.
+type flood struct {
+	what string
+	read int
+}
+
+func (f *flood) Read(p []byte) (int, error) {
+	n := 0
+	for n+len(f.what) <= len(p) {
+		n += copy(p[n:], f.what)
+	}
+	f.read += n
+	return n, nil
+}
+
+// TestFloods sees little read of what never comes to anything.
+func TestFloods(t *testing.T) {
+	for _, c := range []struct {
+		what  string
+		bytes int
+	}{
+		{"x", maxLine},
+		{": ping\n", 16*10_000 + 1<<20},
+		{"data: x\n", maxLine},
+		{"event: x\n\n", 16*10_000 + 1<<20},
+		{"data: x\n\n", 10_000 * len("data: x\n\n")},
+	} {
+		f := &flood{what: c.what}
+		r := ask(t, Server{}, Policy{MaxBytes: 10_000, Attempts: 1}, func(int) (*http.Response, error) { return stream(f), nil })
+		if e, ok := errors.AsType[*model.Error](r.err); !ok || e.Kind != model.Truncated || !strings.Contains(e.Message, "too large") {
+			t.Errorf("%q: %v", c.what, r.err)
+		}
+		if f.read > 8*c.bytes+64<<10 {
+			t.Errorf("%q: %d bytes read", c.what, f.read)
+		}
+	}
+}
