@@ -179,6 +179,14 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// TestNoWaitBeyondTheEnd sees a wait not begun that cannot end in time.
+func TestNoWaitBeyondTheEnd(t *testing.T) {
+	r := ask(t, Server{}, Policy{Timeout: 5 * time.Second}, func(int) (*http.Response, error) { return status(503, "Retry-After", "6"), nil })
+	if e, ok := errors.AsType[*model.Error](r.err); !ok || e.RetryAfter != 6*time.Second || len(r.came) != 1 || r.took != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestTimeouts sees silence and endlessness end an answer, and only its reader's time not counted as silence.
 func TestTimeouts(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -301,14 +309,18 @@ func TestFloods(t *testing.T) {
 		what  string
 		bytes int
 	}{
-		{"x", maxLine},
+		{"x", maxLine}, // one line
 		{": ping\n", 16*10_000 + 1<<20},
 		{"data: x\n", maxLine},
 		{"event: x\n\n", 16*10_000 + 1<<20},
 		{"data: x\n\n", 10_000 * len("data: x\n\n")},
 	} {
 		f := &flood{what: c.what}
-		r := ask(t, Server{}, Policy{MaxBytes: 10_000, Attempts: 1}, func(int) (*http.Response, error) { return stream(f), nil })
+		most := 10_000
+		if c.bytes == maxLine { // so that the line is at its limit before the answer is
+			most = 4 << 20
+		}
+		r := ask(t, Server{}, Policy{MaxBytes: most, Attempts: 1}, func(int) (*http.Response, error) { return stream(f), nil })
 		if e, ok := errors.AsType[*model.Error](r.err); !ok || e.Kind != model.Truncated || !strings.Contains(e.Message, "too large") {
 			t.Errorf("%q: %v", c.what, r.err)
 		}
