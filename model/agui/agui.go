@@ -53,7 +53,7 @@ type Config struct {
 
 // Validate says what is wrong with the configuration; the text names the field and never holds a header's value.
 func (c Config) Validate() error {
-	if err := wire.ValidURL(c.URL); err != nil {
+	if err := wire.ValidURL("agent URL", c.URL); err != nil {
 		return err
 	}
 	if c.Name == "" {

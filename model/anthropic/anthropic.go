@@ -46,7 +46,7 @@ type Config struct {
 
 // Validate says what is wrong with the configuration; the text names the field and never holds the key.
 func (c Config) Validate() error {
-	if err := wire.ValidURL(cmp.Or(c.BaseURL, BaseURL)); err != nil {
+	if err := wire.ValidURL("model base URL", cmp.Or(c.BaseURL, BaseURL)); err != nil {
 		return err
 	}
 	switch {

@@ -29,7 +29,7 @@ type Config struct {
 
 // Validate says what is wrong with the configuration; the text names the field and never holds the key.
 func (c Config) Validate() error {
-	if err := wire.ValidURL(c.BaseURL); err != nil {
+	if err := wire.ValidURL("model base URL", c.BaseURL); err != nil {
 		return err
 	}
 	if c.Model == "" {

@@ -43,14 +43,14 @@ func (p Policy) Validate() error {
 	return nil
 }
 
-// ValidURL says what is wrong with the URL of a server; the text does not hold it.
-func ValidURL(s string) error {
+// ValidURL says what is wrong with the URL of a server; the text begins with its name and does not hold it.
+func ValidURL(name, s string) error {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "":
-		return fmt.Errorf("model URL: must be an http or https URL")
+		return fmt.Errorf("%s: must be an http or https URL", name)
 	case u.User != nil, u.RawQuery != "", u.Fragment != "":
-		return fmt.Errorf("model URL: must have no user, query or fragment")
+		return fmt.Errorf("%s: must have no user, query or fragment", name)
 	}
 	return nil
 }

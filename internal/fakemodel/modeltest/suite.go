@@ -43,7 +43,7 @@ func total(t *testing.T, a Adapter) {
 	if g := Collect(t, t.Context(), m, Request("[[fake:endless]]")); KindOf(g.Err) != model.Unavailable || !strings.Contains(g.Err.Error(), "too long") {
 		t.Errorf("%v", g.Err)
 	}
-	m = a.open(t, url, "", wire.Policy{Timeout: 300 * time.Millisecond, Backoff: time.Hour, MaxWait: time.Hour})
+	m = a.open(t, url, "", wire.Policy{Timeout: 20 * time.Second, Backoff: time.Hour, MaxWait: time.Hour})
 	if g := Collect(t, t.Context(), m, Request("[[fake:429 retry_after=60]]")); KindOf(g.Err) != model.Unavailable || !strings.Contains(g.Err.Error(), "too many") {
 		t.Errorf("a wait that cannot end in time is begun: %v", g.Err)
 	}
