@@ -11,8 +11,11 @@ import (
 	"github.com/netra-systems/switchboard/agent"
 	"github.com/netra-systems/switchboard/config"
 	"github.com/netra-systems/switchboard/model"
+	"github.com/netra-systems/switchboard/model/agui"
+	"github.com/netra-systems/switchboard/model/anthropic"
 	"github.com/netra-systems/switchboard/model/openai"
 	"github.com/netra-systems/switchboard/model/scripted"
+	"github.com/netra-systems/switchboard/model/wire"
 	"github.com/netra-systems/switchboard/tool"
 	"github.com/netra-systems/switchboard/tool/builtin"
 )
@@ -174,9 +177,17 @@ func (b *builder) gate(key string, _ config.Agent) agent.Gate {
 }
 
 // remote makes the adapter to an agent elsewhere.
-func (b *builder) remote(key string, _ config.Agent) model.Model {
-	b.later(key + ".remote")
-	return nil
+func (b *builder) remote(key string, a config.Agent) model.Model {
+	header := map[string]string{}
+	for name, value := range a.Remote.Headers {
+		header[name] = string(value)
+	}
+	made, err := agui.New(agui.Config{URL: a.Remote.URL, Name: a.Name, Header: header, Policy: wire.Policy{Timeout: a.Remote.Timeout}})
+	if err != nil {
+		b.bad(key+".remote", err)
+		return nil
+	}
+	return made
 }
 
 // model makes a model; nil if it cannot be.
@@ -193,10 +204,8 @@ func (b *builder) model(m config.Model) model.Model {
 // openai makes a model of an OpenAI-compatible server. The key of the flags goes only to the server of the flags.
 func (b *builder) openai(m config.Model) model.Model {
 	key := "models." + m.Name
-	b.later(key + ".timeout")
 	cfg := openai.Config{
-		Model: m.Model, Key: string(m.APIKey), BaseURL: cmp.Or(m.BaseURL, b.s.OpenAIURL, openAIBaseURL),
-		IdleTimeout: m.IdleTimeout, Attempts: m.Retries + 1,
+		Model: m.Model, Key: string(m.APIKey), BaseURL: cmp.Or(m.BaseURL, b.s.OpenAIURL, openAIBaseURL), Policy: policyOf(m),
 	}
 	if m.BaseURL == "" && m.APIKey == "" {
 		if cfg.Key = b.s.OpenAIKey; cfg.Key == "" && b.s.OpenAIURL == "" {
@@ -214,8 +223,18 @@ func (b *builder) openai(m config.Model) model.Model {
 
 // anthropic makes a model of Anthropic.
 func (b *builder) anthropic(m config.Model) model.Model {
-	b.later("models." + m.Name + ".provider")
-	return nil
+	made, err := anthropic.New(anthropic.Config{
+		Model: m.Model, Key: string(m.APIKey), BaseURL: m.BaseURL, MaxTokens: m.MaxTokens, Thinking: m.Thinking, Policy: policyOf(m),
+	})
+	if err != nil {
+		b.bad("models."+m.Name, err)
+		return nil
+	}
+	return made
+}
+
+func policyOf(m config.Model) wire.Policy {
+	return wire.Policy{IdleTimeout: m.IdleTimeout, Timeout: m.Timeout, Attempts: m.Retries + 1}
 }
 
 // policy says what is allowed of tools.
