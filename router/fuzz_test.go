@@ -20,6 +20,8 @@ func (noDevice) Resume(context.Context, switchboard.Cursor) (switchboard.ResumeR
 	return switchboard.ResumeResult{}, nil
 }
 
+func (noDevice) Subscribe(bool) {}
+
 func (noDevice) Resync(context.Context, switchboard.RunID) error { return nil }
 
 // FuzzRoute: whatever a device sends, it gets one reply in time, valid JSON, with the frame's id, and an error with a code

@@ -21,7 +21,7 @@ var allowed = map[string][]string{
 	"router":             {"thread"},
 	"delivery":           {"thread"},
 	"agent":              {"thread", "model", "tool"},
-	"quality":            {"model"},
+	"quality":            {"thread", "model"},
 	"model/...":          {},
 	"tool/...":           {},
 	"transport/...":      {"router", "auth"},

@@ -35,6 +35,7 @@ func Test(t *testing.T, open func(t *testing.T) *journal.Journal) {
 		{"Page", page},
 		{"Erase", erase},
 		{"Window", window},
+		{"Recent", recent},
 		{"Wakeups", wakeups},
 		{"Isolation", isolation},
 	} {
