@@ -151,6 +151,15 @@ func TestQuality(t *testing.T) {
 				t.Errorf("%s of a user: %v", p.MessageType(), err)
 			}
 		}
+		for content, passed := range map[string]bool{
+			"Run EXPLAIN ANALYZE, add an index on orders (customer_id) and check that the scan of 4 s takes 20 ms.": true,
+			"At the end of the day many factors matter, so leverage synergies.":                                     false,
+		} {
+			v, err := query[switchboard.Validation](ctx, alice, &switchboard.ValidateContent{Content: content})
+			if err != nil || v.Passed != passed || v.Level == "" || v.Scores.Specificity == 0 && passed || v.Passed == slices.Contains(v.Issues, "below_minimum") {
+				t.Errorf("%q: %+v %v", content, v, err)
+			}
+		}
 		subscribe := func(d *world.Device, action string) {
 			r, err := query[switchboard.QualitySubscription](ctx, d, &switchboard.SubscribeQualityAlerts{Action: action})
 			if err != nil || r.Subscribed != (action == "subscribe") {
