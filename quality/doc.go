@@ -3,7 +3,7 @@
 //
 // A measure is a function of the texts alone: it keeps nothing, takes time linear in their length, and is documented,
 // with how well it separates good answers from bad ones, in docs/QUALITY.md. It knows nothing of the world: an answer
-// that is wrong and well written passes. A Figures is a fold of the log of all users; what leaves it is numbers, names
+// that is wrong and well written passes. The figures are a fold of the log of all users; what leaves it is numbers, names
 // of agents and words of a fixed vocabulary, never a text, a thread or a user. There is no router here: the one
 // MessageRouter asks a Service, and delivery gives its notices to who is subscribed.
 //

@@ -126,12 +126,16 @@ type figures struct {
 	newest int64 // hour
 	open   map[switchboard.RunID]string
 	runs   map[switchboard.RunID]*outcome
-	queue  []*outcome // the runs, the oldest first
-	forgot int64      // hour of the newest run that is not kept any more
+	queue  []*outcome                        // the runs, the oldest first
+	users  map[switchboard.UserID][]*outcome // the same by user, so that nobody's question costs what others' runs do
+	forgot int64                             // hour of the newest run that is not kept any more
 }
 
 func newFigures() *figures {
-	return &figures{hours: map[int64]map[string]*tally{}, open: map[switchboard.RunID]string{}, runs: map[switchboard.RunID]*outcome{}}
+	return &figures{
+		hours: map[int64]map[string]*tally{}, open: map[switchboard.RunID]string{}, runs: map[switchboard.RunID]*outcome{},
+		users: map[switchboard.UserID][]*outcome{},
+	}
 }
 
 func hourOf(t time.Time) int64 { return t.Unix() / 3600 }
@@ -173,17 +177,34 @@ func (f *figures) end(x fact) *outcome {
 	f.hours[o.hour][agent].add(o)
 	f.runs[x.run] = o
 	f.queue = append(f.queue, o)
+	f.users[o.user] = append(f.users[o.user], o)
 	if o.hour > f.newest {
 		f.newest = o.hour
 		maps.DeleteFunc(f.hours, func(h int64, _ map[string]*tally) bool { return h <= f.newest-keptHours })
 	}
 	for len(f.queue) > keptRuns || len(f.queue) > 0 && f.queue[0].hour <= f.newest-keptHours {
-		f.forgot = max(f.forgot, f.queue[0].hour)
-		delete(f.runs, f.queue[0].run)
-		f.queue[0] = nil
-		f.queue = f.queue[1:]
+		f.forget()
 	}
 	return o
+}
+
+// forget drops the oldest run; it stays in the counts.
+func (f *figures) forget() {
+	o := f.queue[0]
+	f.queue[0] = nil
+	f.queue = f.queue[1:]
+	f.forgot = max(f.forgot, o.hour)
+	delete(f.runs, o.run)
+	own := f.users[o.user]
+	if i := slices.Index(own, o); i == 0 {
+		own[0] = nil
+		own = own[1:]
+	} else {
+		own = slices.Delete(own, i, i+1)
+	}
+	if f.users[o.user] = own; len(own) == 0 {
+		delete(f.users, o.user)
+	}
 }
 
 // rate counts the latest rating of a run in the hour in which the run ended. One of a run that is not kept is left out.
@@ -211,8 +232,8 @@ func (f *figures) sum(u switchboard.UserID, agent string, from, until int64) (to
 		return (agent == "" || name == agent) && hour >= from && hour <= until
 	}
 	if u != "" {
-		for _, o := range f.queue {
-			if o.user == u && wanted(o.agent, o.hour) {
+		for _, o := range f.users[u] {
+			if wanted(o.agent, o.hour) {
 				of(o.agent).add(o)
 			}
 		}
@@ -253,4 +274,8 @@ func (f *figures) metrics(u switchboard.UserID, agent string, hours int, now tim
 // sort puts the runs in the order in which they ended: shards are read one after the other.
 func (f *figures) sort() {
 	slices.SortStableFunc(f.queue, func(a, b *outcome) int { return int(a.hour - b.hour) })
+	clear(f.users)
+	for _, o := range f.queue {
+		f.users[o.user] = append(f.users[o.user], o)
+	}
 }

@@ -116,7 +116,7 @@ func TestForgetting(t *testing.T) {
 	}
 	f := fold(&s)
 	later := now.Add(2 * time.Hour)
-	if len(f.runs) != keptRuns || len(f.queue) != keptRuns || len(f.hours) != 3 {
+	if len(f.runs) != keptRuns || len(f.queue) != keptRuns || len(f.users[alice]) != keptRuns || len(f.hours) != 3 {
 		t.Errorf("%d runs, %d in the queue, %d hours", len(f.runs), len(f.queue), len(f.hours))
 	}
 	if m := f.metrics("", "", 168, later); m.Total.Completed != keptRuns+5 || len(m.Agents) != 1 {
@@ -125,6 +125,13 @@ func TestForgetting(t *testing.T) {
 	m := f.metrics(alice, "", 168, later)
 	if want := now.Add(time.Hour).Truncate(time.Hour); !m.Since.Equal(want) || m.Total.Completed != keptRuns/2+5 {
 		t.Errorf("own figures since %v (not %v): %+v", m.Since, want, m.Total)
+	}
+	f.sort()
+	for len(f.queue) > 0 {
+		f.forget()
+	}
+	if len(f.runs)+len(f.users) != 0 {
+		t.Errorf("%d runs of %d users are left of none", len(f.runs), len(f.users))
 	}
 }
 
