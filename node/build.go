@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/agent"
 	"github.com/netra-systems/switchboard/config"
 	"github.com/netra-systems/switchboard/model"
@@ -16,6 +17,7 @@ import (
 	"github.com/netra-systems/switchboard/model/openai"
 	"github.com/netra-systems/switchboard/model/scripted"
 	"github.com/netra-systems/switchboard/model/wire"
+	"github.com/netra-systems/switchboard/quality"
 	"github.com/netra-systems/switchboard/tool"
 	"github.com/netra-systems/switchboard/tool/builtin"
 )
@@ -171,9 +173,19 @@ func (b *builder) window(key string, a config.Agent) {
 }
 
 // gate makes what judges the answers of an agent; nil: nothing does.
-func (b *builder) gate(key string, _ config.Agent) agent.Gate {
-	b.later(key + ".quality")
-	return nil
+func (b *builder) gate(key string, a config.Agent) agent.Gate {
+	if a.Quality == nil {
+		return nil
+	}
+	g := quality.Gate{ContentType: switchboard.ContentType(a.Quality.ContentType), Strict: a.Quality.Strict, OnFail: quality.OnFail(a.Quality.OnFail)}
+	if m := b.models[a.Quality.Judge]; m != nil {
+		g.Judge = quality.ModelJudge{Model: m}
+	}
+	gate, err := Gate(g)
+	if err != nil {
+		b.bad(key+".quality", err)
+	}
+	return gate
 }
 
 // remote makes the adapter to an agent elsewhere.

@@ -21,6 +21,7 @@ import (
 	"github.com/netra-systems/switchboard/auth"
 	"github.com/netra-systems/switchboard/delivery"
 	"github.com/netra-systems/switchboard/journal"
+	"github.com/netra-systems/switchboard/quality"
 	"github.com/netra-systems/switchboard/router"
 	"github.com/netra-systems/switchboard/thread"
 	"github.com/netra-systems/switchboard/tool"
@@ -41,6 +42,7 @@ type Config struct {
 	Limits    switchboard.Limits      // the zero value: switchboard.DefaultLimits
 	Slots     int                     // runs per shard at once; 0: the runner's default
 	Approval  time.Duration           // how long a person may take to decide; 0: the runner's default
+	Alerts    quality.Alerts          // when operators are told of bad answers
 	Registry  *prometheus.Registry
 	Log       *slog.Logger
 
@@ -64,6 +66,8 @@ type Node struct {
 	tools     *tool.Dispatcher
 	runner    *agent.Runner
 	transport *transport.Server
+	quality   *quality.Service
+	began     []uint64 // by shard: what the tails were not shown lies at or below
 }
 
 // Open opens the parts; Run runs them, and Close gives back what Open took if Run is not called. Errors:
@@ -113,11 +117,13 @@ func (n *Node) assemble(ctx context.Context) (err error) {
 	}
 	n.delivery = delivery.New(delivery.Config{
 		Journal: j, Follow: n.follow, Shards: j.Shards(), Shard: j.Shard, Epoch: j.Epoch(), Limits: cfg.Limits,
-		Observe:  func(e thread.Entry) { n.router.Observe(e) },
+		Observe:  func(e thread.Entry) { n.router.Observe(e); n.quality.Observe(e) },
 		Registry: cfg.Registry, Log: n.log,
 	})
+	n.began = make([]uint64, j.Shards())
+	n.quality = quality.New(quality.Config{Past: n.past, Shards: j.Shards(), Notify: n.delivery.Notify, Alerts: cfg.Alerts, Log: n.log})
 	n.router = router.New(router.Config{
-		Journal: j, Threads: n.delivery, Epoch: j.Epoch(), Registry: cfg.Registry, Log: n.log,
+		Journal: j, Threads: n.delivery, Quality: n.quality, Epoch: j.Epoch(), Registry: cfg.Registry, Log: n.log,
 		Rules: thread.Rules{
 			Limits: cfg.Limits, DefaultAgent: cfg.Agents[0].Name,
 			HasAgent: func(name string) bool { return names[name] },
@@ -158,6 +164,7 @@ func (n *Node) follow(ctx context.Context, shard int) (delivery.Feed, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.began[shard] = f.Position()
 	if n.cfg.Lose != nil {
 		f.Lose(func(i int) bool { return n.cfg.Lose(shard, i) })
 	}
@@ -234,7 +241,7 @@ const drainWait = 3 * time.Second
 // Run runs the node until ctx ends, then stops it part by part, and closes it.
 func (n *Node) Run(ctx context.Context) error {
 	defer n.Close()
-	stop := make([]func(), 0, 4)
+	stop := make([]func(), 0, 5)
 	start := func(run func(context.Context) error) {
 		part, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		var wg sync.WaitGroup
@@ -248,14 +255,16 @@ func (n *Node) Run(ctx context.Context) error {
 	start(n.keep)
 	start(n.delivery.Run)
 	start(n.auth.Run)
+	start(n.quality.Run)
 	start(n.runner.Run)
 	<-ctx.Done()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWait)
 	defer cancel()
-	stop[3]() // work first: another node goes on at once, and the devices that are still here see it
+	stop[4]() // work first: another node goes on at once, and the devices that are still here see it
 	if err := n.transport.Drain(drain); err != nil {
 		n.log.Warn("some devices did not leave in time", "error", err)
 	}
+	stop[3]()
 	stop[2]()
 	stop[1]()
 	stop[0]() // the ledger last

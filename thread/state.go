@@ -235,7 +235,7 @@ func (s *State) apply(e Entry) {
 		s.stop(p.RunID, switchboard.StoppedByUser)
 	case *switchboard.ToolDecidedEvent:
 		s.decide(p)
-	case *switchboard.ThreadRenamedEvent:
+	case *switchboard.ThreadRenamedEvent, *switchboard.AnswerRatedEvent:
 	case *switchboard.ThreadDeletedEvent:
 		s.Deleted, s.Runs = true, nil
 		s.IDs = map[switchboard.FrameID]Accepted{}
@@ -257,6 +257,8 @@ func (s *State) recall(e Entry) {
 		s.remember(e, p.ID, p.RunID)
 	case *switchboard.ToolDecidedEvent:
 		s.remember(e, p.ID, p.CallID.Run())
+	case *switchboard.AnswerRatedEvent:
+		s.remember(e, p.ID, p.RunID)
 	case *switchboard.ThreadRenamedEvent:
 		s.remember(e, p.ID, "")
 	case *switchboard.ThreadDeletedEvent:

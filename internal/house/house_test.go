@@ -142,7 +142,7 @@ func TestTablesCannotRot(t *testing.T) {
 			t.Errorf("not found: %s", text)
 		}
 	}
-	has(tr.checkImports(rows(func(r map[string][]string) { r["quality"] = nil }), fences), "there is no package quality")
+	has(tr.checkImports(rows(func(r map[string][]string) { r["rooms"] = nil }), fences), "there is no package rooms")
 	has(tr.checkImports(rows(func(r map[string][]string) { r["thread"] = []string{"tool"} }), fences), "nothing in thread imports tool")
 	has(tr.checkImports(rows(func(r map[string][]string) { r["router"] = nil }), fences), "router may not import thread")
 	has(tr.checkImports(rows(func(r map[string][]string) { delete(r, "router") }), fences), "package router is not in the table")

@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"router":                 {"thread"},
 	"delivery":               {"thread"},
 	"agent":                  {"thread", "model", "tool"},
+	"quality":                {"thread", "model"},
 	"model/...":              {"model/wire"},
 	"tool/...":               {},
 	"transport/...":          {"router", "auth"},
