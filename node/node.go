@@ -38,6 +38,7 @@ type Config struct {
 	Transport transport.Config
 	Agents    []agent.Agent           // the first answers messages that name none
 	Tools     func(*Node) []tool.Tool // nil: BuiltinTools
+	Policies  map[string]tool.Policy  // by the name of a tool, or by the beginning of names that ends in *
 	Limits    switchboard.Limits      // the zero value: switchboard.DefaultLimits
 	Slots     int                     // runs per shard at once; 0: the runner's default
 	Approval  time.Duration           // how long a person may take to decide; 0: the runner's default
@@ -127,7 +128,9 @@ func (n *Node) assemble(ctx context.Context) (err error) {
 	if cfg.Tools != nil {
 		tools = func() []tool.Tool { return cfg.Tools(n) }
 	}
-	if n.tools, err = tool.NewDispatcher(tool.Config{Limits: cfg.Limits, Log: n.log, Metrics: cfg.Registry}, tools()...); err != nil {
+	if n.tools, err = tool.NewDispatcher(tool.Config{
+		Limits: cfg.Limits, Policies: cfg.Policies, Roles: n.auth.Roles, Log: n.log, Metrics: cfg.Registry,
+	}, tools()...); err != nil {
 		return err
 	}
 	if n.runner, err = agent.New(agent.Config{
@@ -195,15 +198,21 @@ func (n *Node) listAgents(context.Context, switchboard.UserID) ([]rest.Agent, er
 	return out, nil
 }
 
-func (n *Node) listTools(context.Context, switchboard.UserID) ([]rest.Tool, error) {
-	var granted []string
+// listTools tells what a user may have called, by whatever agent.
+func (n *Node) listTools(ctx context.Context, u switchboard.UserID) ([]rest.Tool, error) {
+	c := tool.Caller{User: u}
 	for _, a := range n.cfg.Agents {
-		granted = append(granted, a.Tools...)
+		c.Granted = append(c.Granted, a.Tools...)
+	}
+	definitions, err := n.tools.Definitions(ctx, c)
+	if err != nil {
+		return nil, err
 	}
 	out := []rest.Tool{}
-	for _, d := range n.tools.Definitions(granted) {
+	for _, d := range definitions {
 		out = append(out, rest.Tool{
-			Name: d.Name, Title: d.Title, Description: d.Description, Schema: d.Schema, Idempotent: d.Idempotent, Approval: d.Approval,
+			Name: d.Name, Title: d.Title, Description: d.Description, Schema: d.Schema,
+			ReadOnly: d.ReadOnly, Destructive: d.Destructive, Idempotent: d.Idempotent, Approval: d.Approval,
 		})
 	}
 	return out, nil
