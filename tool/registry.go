@@ -2,7 +2,6 @@ package tool
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -146,10 +145,4 @@ func (d *Dispatcher) Replace(source string, tools []Tool) {
 	for _, err := range d.reg.replace(source, entries) {
 		d.log.Warn("a tool is left out", "source", source, "reason", err)
 	}
-}
-
-// CheckSchema returns why a JSON Schema cannot be that of a tool's arguments, nil if it can.
-func CheckSchema(raw json.RawMessage) error {
-	_, err := resolve(raw)
-	return err
 }
