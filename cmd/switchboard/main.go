@@ -24,6 +24,7 @@ type cli struct {
 	User       userCmd       `cmd:"" group:"run" help:"Add, list and remove who may log in."`
 	Token      tokenCmd      `cmd:"" group:"run" help:"Make tokens for programs."`
 	Store      storeCmd      `cmd:"" group:"run" help:"Check, back up and restore what is stored."`
+	MCP        mcpCmd        `cmd:"" name:"mcp" group:"run" help:"List the tools of MCP servers, and allow changed ones."`
 	Probe      probeCmd      `cmd:"" group:"run" help:"Walk the golden path of a running server and report how often and how fast it works."`
 	Completion completionCmd `cmd:"" group:"know" help:"Print what completes commands and flags in a shell."`
 	Man        manCmd        `cmd:"" group:"know" help:"Print the manual page."`
