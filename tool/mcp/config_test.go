@@ -136,7 +136,7 @@ func TestPinRace(t *testing.T) {
 	believed := make(chan bool, 2)
 	for _, hash := range []string{"a", "b"} {
 		go func() {
-			ok, err := pin(context.Background(), pins, "s.tool", hash)
+			ok, _, err := pin(context.Background(), pins, "s.tool", hash, true)
 			if err != nil {
 				t.Error(err)
 			}
@@ -145,5 +145,11 @@ func TestPinRace(t *testing.T) {
 	}
 	if a, b := <-believed, <-believed; a == b {
 		t.Errorf("believed: %v, %v", a, b)
+	}
+	if ok, first, err := pin(t.Context(), pins, "s.other", "a", false); ok || first || err != nil {
+		t.Errorf("without room: %v, %v, %v", ok, first, err)
+	}
+	if all, err := List(t.Context(), pins); len(all) != 1 || err != nil {
+		t.Errorf("%v, %v", all, err)
 	}
 }

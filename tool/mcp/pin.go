@@ -71,13 +71,16 @@ func changePin(ctx context.Context, pins Pins, key string, fn func(*pinned) bool
 	return p, switchboard.Errorf(switchboard.Unavailable, "the pin is being changed by others")
 }
 
-// pin holds a definition against what is known of the tool: one that is seen for the first time is believed, another one
-// than that is not, until it is allowed.
-func pin(ctx context.Context, pins Pins, key, hash string) (believed bool, err error) {
+// pin holds a definition against what is known of the tool: one that is seen for the first time is believed, if there is
+// room for more, another one than that is not, until it is allowed.
+func pin(ctx context.Context, pins Pins, key, hash string, room bool) (believed, first bool, err error) {
 	p, err := changePin(ctx, pins, key, func(p *pinned) bool {
+		first = false
 		switch {
+		case p.Hash == "" && !room:
+			return false
 		case p.Hash == "":
-			p.Hash = hash
+			p.Hash, first = hash, true
 		case p.Hash == hash && p.Offered != "": // it went back
 			p.Offered = ""
 		case p.Hash != hash && p.Offered != hash:
@@ -87,7 +90,7 @@ func pin(ctx context.Context, pins Pins, key, hash string) (believed bool, err e
 		}
 		return true
 	})
-	return err == nil && p.Hash == hash, err
+	return err == nil && p.Hash == hash, first, err
 }
 
 // Allow lets the definition be used that a server offers now in place of the one that was known. It takes effect within

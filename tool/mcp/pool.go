@@ -63,13 +63,7 @@ func (p *pool) get(ctx context.Context, u switchboard.UserID) (x *session, relea
 		one.used = time.Now()
 	}
 	if opens {
-		x, err := p.open(ctx, u)
-		p.mu.Lock()
-		if one.session, one.err = x, err; err != nil {
-			delete(p.users, u)
-		}
-		p.mu.Unlock()
-		close(one.ready)
+		p.opened(ctx, u, one)
 	}
 	select {
 	case <-one.ready:
@@ -82,6 +76,27 @@ func (p *pool) get(ctx context.Context, u switchboard.UserID) (x *session, relea
 		return nil, nil, one.err
 	}
 	return one.session, release, nil
+}
+
+// opened opens the session of an entry.
+func (p *pool) opened(ctx context.Context, u switchboard.UserID, one *pooled) {
+	defer close(one.ready)
+	x, err := p.open(ctx, u)
+	p.mu.Lock()
+	dropped := p.users[u] != one // the pool was closed meanwhile
+	switch {
+	case dropped && err == nil:
+		one.err = errAway
+	case err != nil && !dropped:
+		delete(p.users, u)
+		fallthrough
+	default:
+		one.session, one.err = x, err
+	}
+	p.mu.Unlock()
+	if dropped && err == nil {
+		x.close()
+	}
 }
 
 // drop forgets a session that turned out to be of no use.

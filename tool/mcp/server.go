@@ -24,7 +24,8 @@ const (
 	goodWait    = time.Minute // a session that lasted so long begins the waits anew
 	listPause   = time.Second // between two lists of tools
 	recheck     = 10 * time.Second
-	maxTools    = 500 // of one server
+	maxTools    = 500  // of one server
+	maxPins     = 1000 // new ones since the start: for a server that has other tools every time
 	absentWait  = 5 * time.Second
 )
 
@@ -46,6 +47,7 @@ type server struct {
 	up, withdrawn        prometheus.Gauge
 	starts               prometheus.Counter
 	again                chan struct{} // holds a token when pins may have changed
+	pinned               int           // first seen since the start; used by run alone
 
 	mu      sync.Mutex // guards what follows
 	current *session   // nil: none
@@ -66,8 +68,9 @@ func (s *server) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		old = !connected && !old && s.timedOut(err)
-		if connected && time.Since(begin) >= goodWait {
+		if !connected { // it may not know the newer greeting, and not say so
+			old = !old && errors.Is(err, context.DeadlineExceeded)
+		} else if time.Since(begin) >= goodWait {
 			wait = firstWait
 		}
 		pause := wait/2 + rand.N(wait/2+1)
@@ -80,9 +83,6 @@ func (s *server) run(ctx context.Context) {
 		wait = min(2*wait, longestWait)
 	}
 }
-
-// timedOut reports whether a server said nothing at all: it may not know the newer greeting.
-func (s *server) timedOut(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
 
 // clean returns an error as the log may hold it: without the server's URL, which may hold a key, and without controls.
 func (s *server) clean(err error) string {
@@ -174,9 +174,12 @@ func (s *server) list(ctx context.Context, x *session) error {
 		if err != nil {
 			return err
 		}
-		believed, err := pin(ctx, s.pins, pinKey(s.cfg.Name, name), hash)
+		believed, first, err := pin(ctx, s.pins, pinKey(s.cfg.Name, name), hash, s.pinned < maxPins)
 		if err != nil {
 			return fmt.Errorf("pins: %w", err)
+		}
+		if first {
+			s.pinned++
 		}
 		if !believed {
 			changed[name] = hash

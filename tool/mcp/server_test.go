@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -149,7 +150,7 @@ func spawn(_ context.Context, r *sdk.CallToolRequest) (*sdk.CallToolResult, erro
 	return text("started"), cmd.Start()
 }
 
-// legacyServer answers initialize and tools/list, and leaves everything else unanswered.
+// legacyServer answers initialize and tools/list, leaves everything else unanswered, and hangs for good at a call.
 func legacyServer() {
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		var q struct {
@@ -162,6 +163,8 @@ func legacyServer() {
 		switch q.Method {
 		case "initialize":
 			fmt.Printf(`{"jsonrpc":"2.0","id":%s,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"old","version":"1"}}}`+"\n", q.ID)
+		case "tools/call":
+			<-time.After(time.Hour)
 		case "tools/list":
 			fmt.Printf(`{"jsonrpc":"2.0","id":%s,"result":{"tools":[{"name":"old","inputSchema":{"type":"object"}}]}}`+"\n", q.ID)
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/tool"
@@ -72,7 +73,7 @@ func TestTooLong(t *testing.T) {
 // and the good ones go on. What they say on their error output is in the log, cut and cleaned.
 func TestBadPrograms(t *testing.T) {
 	deaf := program("deaf", "deaf")
-	deaf.StartTimeout = 1
+	deaf.StartTimeout = time.Second
 	g := newRig(t, newPins(t), deaf, program("garbage", "garbage"), program("crash", "crash"), Config{Name: "missing", Command: "/no/such/program"}, program("a", "server"))
 	g.offers.await(t, offeredAll, 1)
 	g.wants(g.call(ann, "a_echo", `{}`), switchboard.CallOK, `{}`, "")
@@ -92,9 +93,23 @@ func TestBadPrograms(t *testing.T) {
 // TestLegacy: a server that does not answer the newer greeting at all is greeted in the older way.
 func TestLegacy(t *testing.T) {
 	c := program("a", "legacy")
-	c.StartTimeout = 2e9
+	c.StartTimeout = 2 * time.Second
 	g := newRig(t, newPins(t), c)
 	g.offers.await(t, "a: a_old .", 1)
+}
+
+// TestHangs: a program that hangs for good at a call is started again once the call's time is up.
+func TestHangs(t *testing.T) {
+	c := program("a", "legacy")
+	c.StartTimeout, c.Timeout = 2*time.Second, time.Second
+	g := newRig(t, newPins(t), c)
+	g.log.await(t, "is connected", 1)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if end, err := g.dispatch(ctx, ann, "a_old", `{}`, nil); err != context.DeadlineExceeded {
+		t.Errorf("%+v, %v", end, err)
+	}
+	g.log.await(t, "is connected", 2)
 }
 
 // TestGroup: when the node stops, and when a program dies, nothing is left of what it started.

@@ -107,6 +107,10 @@ func (r *remote) call(ctx context.Context, in tool.Invocation) (out json.RawMess
 	cause, answered := answer(err)
 	switch {
 	case ctx.Err() != nil:
+		// Nobody waits for this call any more. Was it the call that hung, or the server?
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) && !x.answers(ctx) {
+			r.server.lost(in.User, x)
+		}
 		return nil, false, context.Cause(ctx)
 	case errors.Is(err, sdk.ErrSessionMissing):
 		r.server.lost(in.User, x)
