@@ -56,7 +56,7 @@ func text(s string) *sdk.CallToolResult {
 
 // testServer is a server with a tool for everything that is tried.
 func testServer() *sdk.Server {
-	s := sdk.NewServer(&sdk.Implementation{Name: "test", Version: "1"}, &sdk.ServerOptions{HasTools: true})
+	s := sdk.NewServer(&sdk.Implementation{Name: "test", Version: "1"}, nil)
 	add := func(name string, hints *sdk.ToolAnnotations, call func(context.Context, *sdk.CallToolRequest) (*sdk.CallToolResult, error)) {
 		s.AddTool(&sdk.Tool{Name: name, Description: "The tool " + name, InputSchema: json.RawMessage(anyObject), Annotations: hints}, call)
 	}
