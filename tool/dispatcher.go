@@ -1,12 +1,10 @@
 package tool
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -112,77 +110,11 @@ func (d *Dispatcher) Definitions(granted []string) []Definition {
 	return out
 }
 
-// Caller is on whose behalf a tool is called, and which tools the caller's agent may use.
-type Caller struct {
-	User    switchboard.UserID
-	Thread  switchboard.ThreadID
-	Granted []string
-}
-
-// Request is a call to be closed: what the model asked for and what the log knows of it.
-type Request struct {
-	Call      switchboard.Call     // with the arguments of the one who approved, if there are any; none stands for {}
-	Started   bool                 // tool_executing is in the log, its tool_completed is not: a takeover
-	Decision  switchboard.Decision // "" if nobody was asked
-	Expired   bool                 // the denial came by time
-	Abandoned bool                 // close the call, do not run it
-}
-
-// Recorder stores what the Dispatcher says.
-type Recorder interface {
-	// Record returns nil only when the event is stored.
-	Record(ctx context.Context, p switchboard.EventPayload) error
-}
-
 // NeedsApproval reports whether a person must decide before this call: it is valid (a known and granted tool, arguments
 // that fit) and its tool asks for approval. A call that will be refused anyway bothers nobody.
 func (d *Dispatcher) NeedsApproval(c Caller, call switchboard.Call) bool {
 	e := d.find(c, call.Tool)
 	return e != nil && e.Approval && e.check(arguments(call.Arguments), d.limits) == nil
-}
-
-// Dispatch closes a call: it records tool_executing (unless the request says it is in the log), runs the tool if it may
-// run, and records tool_completed. Unless the first was stored, the tool does not start. A call that was started by
-// another attempt is run again if its tool is idempotent; otherwise its outcome is unknown. A call that is abandoned
-// never runs: it ends as unknown if it had started, else as an error.
-//
-// Dispatch returns nil when tool_completed is stored, an error of rec as it is, or the cause of ctx when ctx ended
-// before the tool had a result: then nothing was recorded about the end, and the caller decides how to close the call.
-// It never waits for a tool that ignores its context.
-func (d *Dispatcher) Dispatch(ctx context.Context, c Caller, r Request, rec Recorder) error {
-	e := d.find(c, r.Call.Tool)
-	name := cleanName(r.Call.Tool)
-	args := arguments(r.Call.Arguments)
-	if !r.Started {
-		x := &switchboard.ToolExecutingEvent{CallID: r.Call.CallID, Tool: name, Arguments: d.recordable(args)}
-		if e != nil {
-			x.Title = e.Title
-		}
-		if err := rec.Record(ctx, x); err != nil {
-			return err
-		}
-	}
-	start := time.Now()
-	o := d.refuse(e, r, args)
-	if o == nil {
-		in := Invocation{User: c.User, Thread: c.Thread, CallID: r.Call.CallID, Arguments: args}
-		if o = d.run(ctx, e, in, r.Started); o == nil {
-			return context.Cause(ctx)
-		}
-	}
-	done := &switchboard.ToolCompletedEvent{
-		CallID: r.Call.CallID, Tool: name, Status: o.status, Result: o.result, Truncated: o.truncated,
-		Error: cleanText(o.err, maxErrorBytes), DurationMS: time.Since(start).Milliseconds(),
-	}
-	if err := rec.Record(ctx, done); err != nil {
-		return err
-	}
-	label := "" // never the model's word: a label is for ever
-	if e := d.tools[r.Call.Tool]; e != nil {
-		label = e.Name
-	}
-	d.calls.WithLabelValues(label, string(o.status)).Inc()
-	return nil
 }
 
 // find returns the tool if the caller may use it. One that is not granted is answered like one that does not exist.
@@ -199,7 +131,7 @@ func (d *Dispatcher) refuse(e *entry, r Request, args []byte) *outcome {
 	case r.Expired:
 		return &outcome{status: switchboard.CallExpired, err: "nobody approved the call in time"}
 	case r.Decision == switchboard.Deny:
-		return &outcome{status: switchboard.CallDenied, err: "the call was denied"}
+		return &outcome{status: switchboard.CallDenied, err: denied(r.Reason)}
 	case r.Started && (r.Abandoned || e == nil || !e.Idempotent):
 		return &outcome{status: switchboard.CallUnknown, err: "the call was interrupted: it may have taken effect or not"}
 	case r.Abandoned:
@@ -214,6 +146,14 @@ func (d *Dispatcher) refuse(e *entry, r Request, args []byte) *outcome {
 		return failed("the call needs approval")
 	}
 	return nil
+}
+
+// denied says that a person denied a call, and why as far as that was said.
+func denied(reason string) string {
+	if reason = strings.TrimSpace(cleanText(reason, maxReasonBytes)); reason == "" {
+		return "the call was denied"
+	}
+	return "the call was denied: " + reason
 }
 
 // outcome is how a call ended.

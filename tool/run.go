@@ -46,7 +46,7 @@ func (d *Dispatcher) run(ctx context.Context, e *entry, in Invocation, again boo
 		return failed("too many tools are running at once")
 	}
 	defer release()
-	call := d.users.begin(in.User, e.Name, d.stuck.WithLabelValues(e.Name))
+	call := d.users.begin(in.User, e.label(), d.stuck.WithLabelValues(e.label()))
 	if call == nil {
 		return failed("the tool does not respond: earlier calls of it are still running")
 	}
