@@ -190,7 +190,7 @@ func (n *Node) serve() (err error) {
 func (n *Node) listAgents(context.Context, switchboard.UserID) ([]rest.Agent, error) {
 	out := []rest.Agent{}
 	for _, a := range n.cfg.Agents {
-		out = append(out, rest.Agent{Name: a.Name, Title: a.Model.Name()})
+		out = append(out, rest.Agent{Name: a.Name, Title: a.ModelName()})
 	}
 	return out, nil
 }

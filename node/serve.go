@@ -181,7 +181,7 @@ func (s Settings) announce(w io.Writer, at net.Addr, n *Node, password string, c
 	if s.TLSCert != "" {
 		scheme = "https"
 	}
-	store, model := s.Data+" (on disk before every ack)", n.cfg.Agents[0].Model.Name()
+	store, model := s.Data+" (on disk before every ack)", n.cfg.Agents[0].ModelName()
 	if s.Sync > 0 {
 		store = fmt.Sprintf("%s (synced every %v)", s.Data, s.Sync)
 	}
