@@ -1,0 +1,436 @@
+package world_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/agent"
+	"github.com/netra-systems/switchboard/client"
+	"github.com/netra-systems/switchboard/internal/world"
+	"github.com/netra-systems/switchboard/model"
+	"github.com/netra-systems/switchboard/tool"
+)
+
+// speaks is a model that says what a function makes of the request.
+type speaks func(r model.Request) []model.Chunk
+
+func (speaks) Name() string { return "speaks" }
+
+func (s speaks) Stream(_ context.Context, r model.Request) iter.Seq2[model.Chunk, error] {
+	return func(yield func(model.Chunk, error) bool) {
+		for _, c := range s(r) {
+			time.Sleep(10 * time.Millisecond)
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}
+}
+
+// says is a whole answer in two pieces.
+func says(text string) []model.Chunk {
+	i := len(text) / 2
+	return []model.Chunk{{Text: text[:i]}, {Text: text[i:]}, {Finish: model.FinishStop, Usage: &model.Usage{Input: 10, Output: 5}}}
+}
+
+// calls is an answer that calls tools, given as names and arguments.
+func calls(text string, namesAndArguments ...string) []model.Chunk {
+	out := []model.Chunk{{Text: text}}
+	for i := 0; i < len(namesAndArguments); i += 2 {
+		out = append(out, model.Chunk{Call: &model.CallChunk{Index: i / 2, ID: fmt.Sprint("c", i), Tool: namesAndArguments[i], Arguments: namesAndArguments[i+1]}})
+	}
+	return append(out, model.Chunk{Finish: model.FinishCalls, Usage: &model.Usage{Input: 10, Output: 5}})
+}
+
+// last returns the text of the newest message, "" if it is not of the role.
+func last(r model.Request, role model.Role) string {
+	if m := r.Messages[len(r.Messages)-1]; m.Role == role {
+		return m.Text
+	}
+	return ""
+}
+
+// once kills the first worker that comes to the n-th boundary of any kind.
+type once struct {
+	killer
+	at int64
+}
+
+func (o *once) point(_ context.Context, node int, p agent.Point) error {
+	if p.Name == "heartbeat" || o.seen.Add(1) != o.at {
+		return nil
+	}
+	o.hit.Store(true)
+	o.mu.Lock()
+	n := o.nodes[node]
+	o.mu.Unlock()
+	o.wg.Go(n.Kill)
+	return errKilled
+}
+
+// story is a message, and what must be true of its run wherever its worker is killed.
+type story struct {
+	agents []agent.Agent
+	tools  func(*effects) []tool.Tool
+	text   string
+	judge  func(t *testing.T, end switchboard.Event, run []switchboard.Event)
+}
+
+// tell lets the story happen without a fault, then once for each boundary with the worker killed there.
+func (s story) tell(t *testing.T) {
+	stride := int64(1)
+	if testing.Short() {
+		stride = 4
+	}
+	for at := int64(0); ; at += stride {
+		k := &once{at: at}
+		t.Run(fmt.Sprint("killed at ", at), func(t *testing.T) { s.once(t, k) })
+		if at > 0 && !k.hit.Load() {
+			t.Logf("killed at boundaries up to %d", at-stride)
+			if at < 10 {
+				t.Error("hardly a story")
+			}
+			return
+		}
+	}
+}
+
+func (s story) once(t *testing.T, k *once) {
+	fx := &effects{n: map[switchboard.CallID]int{}}
+	cfg := world.Config{Shards: 1, Agents: s.agents, Point: k.point}
+	if s.tools != nil {
+		cfg.Tools = s.tools(fx)
+	}
+	in(t, cfg, func(t *testing.T, ctx context.Context, w *world.World) {
+		for range 2 {
+			k.nodes = append(k.nodes, w.Start()) // there is no work yet
+		}
+		token := k.nodes[0].Token("alice")
+		m := switchboard.Message{ID: client.NewID(), Payload: &switchboard.UserMessage{Text: s.text}}
+		ack, err := send(ctx, k.nodes, token, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		k.wg.Wait()
+		d := world.NewDevice(token)
+		d.Cursor = switchboard.Place{Epoch: w.Journal().Epoch()}.Cursor()
+		if err := d.Connect(ctx, w.Start()); err != nil {
+			t.Fatal(err)
+		}
+		end, err := d.AwaitEnd(ctx, ack.RunID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, d)
+		var run []switchboard.Event
+		for _, e := range d.List() {
+			if e.RunID == ack.RunID {
+				run = append(run, e)
+			}
+		}
+		s.judge(t, end, run)
+		for c, n := range fx.n {
+			if n > 1 {
+				t.Errorf("the effect of %s came %d times", c, n)
+			}
+		}
+		if t.Failed() {
+			for _, e := range run {
+				b, _ := json.Marshal(e.Payload)
+				t.Logf("%s %.200s", e.Type, b)
+			}
+		}
+		d.Disconnect()
+	})
+}
+
+// send sends a message until a node that lives has taken it.
+func send(ctx context.Context, nodes []*world.Node, token string, m switchboard.Message) (ack switchboard.Ack, err error) {
+	for try := range 10 {
+		conn, dialErr := client.Dial(ctx, nodes[try%len(nodes)].Client(token))
+		if err = dialErr; err == nil {
+			err = conn.Do(ctx, m, &ack)
+			conn.Close()
+		}
+		if err == nil {
+			return ack, nil
+		}
+	}
+	return ack, err
+}
+
+// payloads returns what a run has of one type.
+func payloads[T switchboard.EventPayload](run []switchboard.Event) (out []T) {
+	for _, e := range run {
+		if p, ok := e.Payload.(T); ok {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// ways tells the handing over of a run: from>to, in order.
+func ways(run []switchboard.Event) (out []string) {
+	for _, p := range payloads[*switchboard.AgentHandoffEvent](run) {
+		out = append(out, p.From+">"+p.To)
+	}
+	return out
+}
+
+func completed(t *testing.T, end switchboard.Event, want string) {
+	t.Helper()
+	if p, ok := end.Payload.(*switchboard.AgentCompletedEvent); !ok || !strings.Contains(p.Text, want) {
+		t.Errorf("ended with %s %+v, not %q", end.Type, end.Payload, want)
+	}
+}
+
+// TestAskedAgent: an agent asks another one beside its own call; the other knows nothing but its task, works in steps of
+// its own, and its answer is the result of the call, wherever a worker is lost.
+func TestAskedAgent(t *testing.T) {
+	lead := speaks(func(r model.Request) []model.Chunk {
+		if last(r, model.User) != "" {
+			return calls("I ask.", "once", `{}`, "ask_helper", `{"task":"count the sheep"}`)
+		}
+		var results []string
+		for _, m := range r.Messages {
+			if m.Role == model.ToolRole {
+				results = append(results, m.Text)
+			}
+		}
+		return says("lead heard " + results[len(results)-1])
+	})
+	helper := speaks(func(r model.Request) []model.Chunk {
+		for _, m := range r.Messages {
+			if strings.Contains(m.Text, "secret") || strings.Contains(m.Text, "I ask.") {
+				return says("I know too much: " + m.Text)
+			}
+		}
+		if last(r, model.User) == "count the sheep" {
+			return calls("I count.", "twice", `{}`)
+		}
+		return says("seven sheep")
+	})
+	story{
+		agents: []agent.Agent{
+			{Name: "lead", Model: lead, Tools: []string{"once"}, Ask: []string{"helper"}},
+			{Name: "helper", Model: helper, Tools: []string{"twice"}},
+		},
+		tools: func(fx *effects) []tool.Tool { return []tool.Tool{effect{"once", fx}, effect{"twice", fx}} },
+		text:  "a secret question",
+		judge: func(t *testing.T, end switchboard.Event, run []switchboard.Event) {
+			completed(t, end, `lead heard "seven sheep"`)
+			if got := ways(run); !slices.Equal(got, []string{"lead>helper", "helper>lead"}) {
+				t.Errorf("handed over %v", got)
+			}
+			var texts []string
+			for _, p := range payloads[*switchboard.AgentMessageEvent](run) {
+				texts = append(texts, fmt.Sprint(p.Step, p.Text, len(p.Calls)))
+			}
+			if !slices.Equal(texts, []string{"1I ask.2", "2I count.1", "3seven sheep0"}) {
+				t.Errorf("messages %q", texts)
+			}
+			// The calls beside were closed before the other agent began, the one that asks after it ended.
+			var order []string
+			for _, e := range run {
+				switch p := e.Payload.(type) {
+				case *switchboard.ToolExecutingEvent:
+					order = append(order, "+"+p.Tool)
+				case *switchboard.ToolCompletedEvent:
+					order = append(order, "-"+p.Tool)
+				case *switchboard.AgentHandoffEvent:
+					order = append(order, ">"+p.To)
+				}
+			}
+			if got := strings.Join(order, " "); got != "+once -once +ask_helper >helper +twice -twice >lead -ask_helper" {
+				t.Errorf("in the order %s", got)
+			}
+			if u := end.Payload.(*switchboard.AgentCompletedEvent).Usage; u.InputTokens != 40 || u.OutputTokens != 20 {
+				t.Errorf("used %+v", u)
+			}
+		},
+	}.tell(t)
+}
+
+// TestHandoff: an agent hands the conversation over to another one, which sees all of it and goes on for good.
+func TestHandoff(t *testing.T) {
+	desk := speaks(func(model.Request) []model.Chunk {
+		return calls("One moment.", "transfer_to_expert", `{"reason":"it is about tax"}`)
+	})
+	expert := speaks(func(r model.Request) []model.Chunk {
+		return says(fmt.Sprintf("expert saw %d messages, first %q", len(r.Messages), r.Messages[0].Text))
+	})
+	story{
+		agents: []agent.Agent{{Name: "desk", Model: desk, Handoff: []string{"expert"}}, {Name: "expert", Model: expert}},
+		text:   "what do I owe?",
+		judge: func(t *testing.T, end switchboard.Event, run []switchboard.Event) {
+			completed(t, end, `expert saw 3 messages, first "what do I owe?"`)
+			hands := payloads[*switchboard.AgentHandoffEvent](run)
+			if len(hands) != 1 || *hands[0] != (switchboard.AgentHandoffEvent{From: "desk", To: "expert", Reason: "it is about tax"}) {
+				t.Errorf("handed over %+v", hands)
+			}
+		},
+	}.tell(t)
+}
+
+// TestAgentInGo: a function whose steps are done once each, although it runs again from its start when its worker is lost.
+func TestAgentInGo(t *testing.T) {
+	var mu sync.Mutex
+	taken := map[switchboard.RunID]int{}
+	fn := func(ctx context.Context, r *agent.Run) (string, error) {
+		if err := r.Write(ctx, "Let me see. "); err != nil {
+			return "", err
+		}
+		n, err := agent.Step(ctx, r, "take a number", func(context.Context) (int, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			taken[switchboard.RunID(r.Text())]++
+			return 41, nil
+		})
+		var unknown *agent.CallError
+		if errors.As(err, &unknown) && unknown.Status == switchboard.CallUnknown {
+			n, err = 41, nil // it may have been taken
+		}
+		if err != nil {
+			return "", err
+		}
+		m, err := agent.Idempotent(ctx, r, "add one", func(context.Context) (int, error) { return n + 1, nil })
+		if err != nil {
+			return "", err
+		}
+		raw, err := r.Call(ctx, "twice", map[string]int{"n": m})
+		if err != nil {
+			return "", err
+		}
+		if err := r.Write(ctx, fmt.Sprintf("It is %d, ", m)); err != nil {
+			return "", err
+		}
+		return "", r.Write(ctx, string(raw))
+	}
+	story{
+		agents: []agent.Agent{{Name: "counter", Run: fn, Tools: []string{"twice"}}},
+		tools:  func(fx *effects) []tool.Tool { return []tool.Tool{effect{"twice", fx}} },
+		text:   "count",
+		judge: func(t *testing.T, end switchboard.Event, run []switchboard.Event) {
+			if p, ok := end.Payload.(*switchboard.AgentCompletedEvent); !ok || p.Text != `It is 42, "done"` {
+				t.Errorf("ended with %+v", end.Payload)
+			}
+			var steps []string
+			for _, p := range payloads[*switchboard.AgentMessageEvent](run) {
+				steps = append(steps, fmt.Sprint(p.Step, p.Calls[0].Tool, "/", p.Text))
+			}
+			if !slices.Equal(steps, []string{"1take a number/Let me see. ", "2add one/", "3twice/"}) {
+				t.Errorf("steps %q", steps)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if n := taken["count"]; n > 1 {
+				t.Errorf("taken %d times", n)
+			}
+			clear(taken)
+		},
+	}.tell(t)
+}
+
+// TestGate: an answer that is not good enough is withdrawn once and written anew with what was weak.
+func TestGate(t *testing.T) {
+	m := speaks(func(r model.Request) []model.Chunk {
+		if t := last(r, model.User); strings.Contains(t, "say more") && r.Temperature != nil && *r.Temperature == 0.3 {
+			return says("a long and thorough answer")
+		}
+		return says("short")
+	})
+	gate := func(_ context.Context, asked, answer string, last bool) (agent.Verdict, error) {
+		v := agent.Verdict{Quality: switchboard.Quality{Score: float64(len(answer)) / 100, Level: "fair"}}
+		if asked != "why?" {
+			return v, errors.New("asked something else")
+		}
+		if v.Rejected = answer == "short"; v.Rejected && !last {
+			v.Advice = "say more"
+		}
+		return v, nil
+	}
+	story{
+		agents: []agent.Agent{{Name: "assistant", Model: m, Gate: gate}},
+		text:   "why?",
+		judge: func(t *testing.T, end switchboard.Event, run []switchboard.Event) {
+			completed(t, end, "a long and thorough answer")
+			if q := end.Payload.(*switchboard.AgentCompletedEvent).Quality; q == nil || q.Score != 0.26 {
+				t.Errorf("judged %+v", q)
+			}
+			drafts := payloads[*switchboard.AgentMessageEvent](run)
+			if len(drafts) != 1 || drafts[0].Text != "short" || len(drafts[0].Calls) != 0 {
+				t.Errorf("drafts %+v", drafts)
+			}
+			if !slices.ContainsFunc(payloads[*switchboard.AgentThinkingEvent](run), func(p *switchboard.AgentThinkingEvent) bool {
+				return p.Source == "agent" && strings.Contains(p.Text, "say more")
+			}) {
+				t.Error("nobody is told what was weak")
+			}
+		},
+	}.tell(t)
+}
+
+// TestElsewhere: the model's side runs calls itself; each is recorded, nothing is run here, and what follows is a message
+// of its own.
+func TestElsewhere(t *testing.T) {
+	m := speaks(func(r model.Request) []model.Chunk {
+		if r.Messages[len(r.Messages)-1].Role == model.ToolRole { // taken over: it goes on
+			return says("then the end")
+		}
+		out := calls("First. ", "once", `{"far":1}`, "far_away", `{}`)
+		out = append(out[:len(out)-1], model.Chunk{Result: &model.CallResult{Index: 0, Result: `{"found":3}`}},
+			model.Chunk{Result: &model.CallResult{Index: 1, Result: "no luck", Failed: true}, State: json.RawMessage(`{"s":1}`)})
+		return append(out, says("then the end")...)
+	})
+	var ran atomic.Int64
+	story{
+		agents: []agent.Agent{{Name: "remote", Model: m, Tools: []string{"once"}}},
+		tools:  func(*effects) []tool.Tool { return []tool.Tool{counting{"once", &ran}} },
+		text:   "look",
+		judge: func(t *testing.T, end switchboard.Event, run []switchboard.Event) {
+			completed(t, end, "then the end")
+			message := payloads[*switchboard.AgentMessageEvent](run)
+			done := payloads[*switchboard.ToolCompletedEvent](run)
+			if len(message) != 1 || len(message[0].Calls) != 2 || len(done) != 2 {
+				t.Fatalf("%d messages, %d results", len(message), len(done))
+			}
+			for i, want := range []switchboard.CallStatus{switchboard.CallOK, switchboard.CallError} {
+				if s := done[i].Status; s != want && s != switchboard.CallUnknown {
+					t.Errorf("call %d ended as %s", i, s)
+				}
+			}
+			if id := end.Payload.(*switchboard.AgentCompletedEvent).MessageID; id == message[0].MessageID {
+				t.Error("what followed is the same message")
+			}
+			if n := ran.Load(); n != 0 {
+				t.Errorf("a tool was run here %d times", n)
+			}
+		},
+	}.tell(t)
+}
+
+// counting is a tool that only counts.
+type counting struct {
+	name string
+	n    *atomic.Int64
+}
+
+func (c counting) Definition() tool.Definition {
+	return tool.Definition{Name: c.name, Description: c.name, Schema: json.RawMessage(`{"type":"object"}`)}
+}
+
+func (c counting) Call(context.Context, tool.Invocation) (json.RawMessage, error) {
+	c.n.Add(1)
+	return json.RawMessage(`1`), nil
+}
