@@ -40,7 +40,7 @@ func (x *execution) shorten(past *memoir, r *prepared) bool {
 	newest := fitting(earlier, room)
 	if x.agent.sumsUp() && !x.terse && x.below == 0 && newest < len(earlier) {
 		older := earlier[:len(earlier)-fitting(earlier, room/2)] // room for turns to come
-		r.older, r.covers = past.text(older, c.Tokens*bytesPerToken/2), older[len(older)-1].last
+		r.older, r.covers = past.text(older, c.Tokens*bytesPerToken*3/4), older[len(older)-1].last
 		return true
 	}
 	r.request.Messages = past.conversation(x.id, x.agent.Name, newest)
