@@ -77,7 +77,14 @@ type returned struct {
 }
 
 // function runs an agent in Go: from its start, past what is recorded.
-func (x *execution) function(ctx context.Context) error {
+func (held *execution) function(ctx context.Context) error {
+	own := *held // a function that is left alone must not meet the run's next steps
+	defer func() {
+		own.t.mu.Lock()
+		defer own.t.mu.Unlock()
+		held.lost = own.lost
+	}()
+	x := &own
 	r, err := x.begin(ctx)
 	if err != nil || r == nil {
 		return err

@@ -358,6 +358,9 @@ func TestTitles(t *testing.T) {
 			if strings.HasPrefix(r.System, "You name") {
 				return stop("\"Of \x1b[2Jcats\n\"", 5, 5)
 			}
+			if person {
+				time.Sleep(time.Second)
+			}
 			return stop("meow", 1, 1)
 		})
 		withRig(t, m, with(Agent{Name: "assistant", Model: m, Titles: true}), func(ctx context.Context, g *rig) {

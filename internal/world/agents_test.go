@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -433,4 +434,49 @@ func (c counting) Definition() tool.Definition {
 func (c counting) Call(context.Context, tool.Invocation) (json.RawMessage, error) {
 	c.n.Add(1)
 	return json.RawMessage(`1`), nil
+}
+
+// TestUsage: a user's tokens are summed up over all threads, deleted ones too, and nobody else's are among them.
+func TestUsage(t *testing.T) {
+	in(t, world.Config{Model: speaks(func(model.Request) []model.Chunk { return says("yes") })}, func(t *testing.T, ctx context.Context, w *world.World) {
+		n := w.Start()
+		d, other := connect(t, ctx, n, "alice"), connect(t, ctx, n, "bob")
+		used := func(d *world.Device) (me struct{ Usage switchboard.Usage }) {
+			r, err := http.NewRequestWithContext(ctx, "GET", "http://localhost/api/v1/me", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer "+d.Token)
+			res, err := n.HTTP().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			if err := json.NewDecoder(res.Body).Decode(&me); err != nil {
+				t.Fatal(err)
+			}
+			return me
+		}
+		for range 2 {
+			ack, err := d.Say(ctx, "", "?")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := d.AwaitEnd(ctx, ack.RunID); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := d.Send(ctx, switchboard.Message{ID: client.NewID(), ThreadID: string(ack.ThreadID), Payload: &switchboard.DeleteThread{}}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		if u := used(d).Usage; u != (switchboard.Usage{InputTokens: 20, OutputTokens: 10}) {
+			t.Errorf("used %+v", u)
+		}
+		if u := used(other).Usage; u != (switchboard.Usage{}) {
+			t.Errorf("somebody else used %+v", u)
+		}
+		d.Disconnect()
+		other.Disconnect()
+	})
 }
