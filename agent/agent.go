@@ -65,7 +65,8 @@ type Context struct {
 // Price is what a million tokens cost.
 type Price struct{ Input, Output float64 }
 
-// Gate judges an answer. Last says that it will not be written anew.
+// Gate judges an answer. Last says that it will not be written anew: it was once, or a function wrote it. A gate that fails
+// lets the answer pass without a score.
 type Gate func(ctx context.Context, asked, answer string, last bool) (Verdict, error)
 
 // Verdict is what a Gate says. A rejected answer is written anew once if there is Advice, and otherwise fails the run.

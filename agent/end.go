@@ -104,7 +104,7 @@ func (x *execution) fail(ctx context.Context, p *switchboard.AgentFailedEvent, u
 	n := x.run.Open()
 	m := &switchboard.AgentMessageEvent{MessageID: x.id.Message(x.run.Attempt, n), Step: n, Text: x.open.text(), Calls: []switchboard.Call{}}
 	x.t.mu.Unlock()
-	return x.until(ctx, m, thread.Header{Usage: u, Note: thread.Note{Failed: x.agent.Name + " could not answer: " + p.Message}})
+	return x.until(ctx, m, thread.Header{Usage: u, Note: thread.Note{Failed: x.agent.Name + " could not answer: " + thread.Excerpt(p.Message, maxAdvice)}})
 }
 
 // failRun ends the run, whichever agent is at work.

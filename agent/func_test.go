@@ -18,7 +18,8 @@ import (
 
 // inGo is an agent in Go with a calculator.
 func inGo(fn Func) func(*Config) {
-	return with(Agent{Name: "assistant", Run: fn, Tools: []string{"calculator", "careful"}})
+	return with(Agent{Name: "assistant", Run: fn, Tools: []string{"calculator", "careful"}, Ask: []string{"other"}},
+		Agent{Name: "other", Run: fn})
 }
 
 // TestFunc: what a function returns, writes, or fails with, and what becomes of the run.
@@ -68,6 +69,10 @@ func TestFunc(t *testing.T) {
 			_, err := Step(ctx, r, " ", seven)
 			return "", err
 		}, "", "a step needs a name in one line of at most 64 bytes, without quotes around it"},
+		{"a step like a way", func(ctx context.Context, r *Run) (string, error) {
+			_, err := Step(ctx, r, "ask_other", seven)
+			return "", err
+		}, "", "a step is called like what leads to another agent"},
 		{"calls", func(ctx context.Context, r *Run) (string, error) {
 			raw, err := r.Call(ctx, "calculator", map[string]string{"expression": "6*7"})
 			return string(raw), err

@@ -6,7 +6,7 @@ import (
 	"runtime/debug"
 )
 
-// maxAdvice is how long the advice of a gate may be, in characters.
+// maxAdvice is how long the advice of a gate may be, or why an agent could not answer, in characters.
 const maxAdvice = 1000
 
 // judge asks the agent's gate about an answer; nil if it has none, or the gate cannot say: then the answer is given

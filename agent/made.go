@@ -84,6 +84,9 @@ func (r *Run) do(ctx context.Context, w work) (json.RawMessage, error) {
 	if w.name == "" || w.name != cleanTitle(w.name) || len(w.name) > maxStepName {
 		return nil, switchboard.Errorf(switchboard.Invalid, "a step needs a name in one line of at most %d bytes, without quotes around it", maxStepName)
 	}
+	if _, leads := r.x.agent.route(w.name); leads && w.fn != nil {
+		return nil, switchboard.Errorf(switchboard.Invalid, "a step is called like what leads to another agent")
+	}
 	var call switchboard.Call
 	if r.at < len(r.made) {
 		m := r.made[r.at]

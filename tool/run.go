@@ -31,9 +31,11 @@ func (d *Dispatcher) run(ctx context.Context, e *entry, in Invocation, again boo
 	if limit <= 0 {
 		limit = switchboard.Milliseconds(d.limits.ToolMS)
 	}
-	// A call that was started elsewhere has been counted there.
-	if wait := d.users.take(in.User); wait > 0 && !again {
-		return failed("too many tool calls: try again in %d s", int((wait+time.Second-1)/time.Second))
+	// A call that was started elsewhere has been counted there; steps of an agent in Go are counted by its run.
+	if !e.step {
+		if wait := d.users.take(in.User); wait > 0 && !again {
+			return failed("too many tool calls: try again in %d s", int((wait+time.Second-1)/time.Second))
+		}
 	}
 	release, err := d.users.slot(ctx, in.User, limit)
 	if ctx.Err() != nil {
