@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,180 +20,6 @@ import (
 	"github.com/netra-systems/switchboard/model"
 	"github.com/netra-systems/switchboard/tool"
 )
-
-// speaks is a model that says what a function makes of the request.
-type speaks func(r model.Request) []model.Chunk
-
-func (speaks) Name() string { return "speaks" }
-
-func (s speaks) Stream(_ context.Context, r model.Request) iter.Seq2[model.Chunk, error] {
-	return func(yield func(model.Chunk, error) bool) {
-		for _, c := range s(r) {
-			time.Sleep(10 * time.Millisecond)
-			if !yield(c, nil) {
-				return
-			}
-		}
-	}
-}
-
-// says is a whole answer in two pieces.
-func says(text string) []model.Chunk {
-	i := len(text) / 2
-	return []model.Chunk{{Text: text[:i]}, {Text: text[i:]}, {Finish: model.FinishStop, Usage: &model.Usage{Input: 10, Output: 5}}}
-}
-
-// calls is an answer that calls tools, given as names and arguments.
-func calls(text string, namesAndArguments ...string) []model.Chunk {
-	out := []model.Chunk{{Text: text}}
-	for i := 0; i < len(namesAndArguments); i += 2 {
-		out = append(out, model.Chunk{Call: &model.CallChunk{Index: i / 2, ID: fmt.Sprint("c", i), Tool: namesAndArguments[i], Arguments: namesAndArguments[i+1]}})
-	}
-	return append(out, model.Chunk{Finish: model.FinishCalls, Usage: &model.Usage{Input: 10, Output: 5}})
-}
-
-// last returns the text of the newest message, "" if it is not of the role.
-func last(r model.Request, role model.Role) string {
-	if m := r.Messages[len(r.Messages)-1]; m.Role == role {
-		return m.Text
-	}
-	return ""
-}
-
-// once kills the first worker that comes to the n-th boundary of any kind.
-type once struct {
-	killer
-	at int64
-}
-
-func (o *once) point(_ context.Context, node int, p agent.Point) error {
-	if p.Name == "heartbeat" || o.seen.Add(1) != o.at {
-		return nil
-	}
-	o.hit.Store(true)
-	o.mu.Lock()
-	n := o.nodes[node]
-	o.mu.Unlock()
-	o.wg.Go(n.Kill)
-	return errKilled
-}
-
-// story is a message, and what must be true of its run wherever its worker is killed.
-type story struct {
-	agents []agent.Agent
-	tools  func(*effects) []tool.Tool
-	text   string
-	judge  func(t *testing.T, end switchboard.Event, run []switchboard.Event)
-}
-
-// tell lets the story happen without a fault, then once for each boundary with the worker killed there.
-func (s story) tell(t *testing.T) {
-	stride := int64(1)
-	if testing.Short() {
-		stride = 4
-	}
-	for at := int64(0); ; at += stride {
-		k := &once{at: at}
-		t.Run(fmt.Sprint("killed at ", at), func(t *testing.T) { s.once(t, k) })
-		if at > 0 && !k.hit.Load() {
-			t.Logf("killed at boundaries up to %d", at-stride)
-			if at < 10 {
-				t.Error("hardly a story")
-			}
-			return
-		}
-	}
-}
-
-func (s story) once(t *testing.T, k *once) {
-	fx := &effects{n: map[switchboard.CallID]int{}}
-	cfg := world.Config{Shards: 1, Agents: s.agents, Point: k.point}
-	if s.tools != nil {
-		cfg.Tools = s.tools(fx)
-	}
-	in(t, cfg, func(t *testing.T, ctx context.Context, w *world.World) {
-		for range 2 {
-			k.nodes = append(k.nodes, w.Start()) // there is no work yet
-		}
-		token := k.nodes[0].Token("alice")
-		m := switchboard.Message{ID: client.NewID(), Payload: &switchboard.UserMessage{Text: s.text}}
-		ack, err := send(ctx, k.nodes, token, m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Minute)
-		k.wg.Wait()
-		d := world.NewDevice(token)
-		d.Cursor = switchboard.Place{Epoch: w.Journal().Epoch()}.Cursor()
-		if err := d.Connect(ctx, w.Start()); err != nil {
-			t.Fatal(err)
-		}
-		end, err := d.AwaitEnd(ctx, ack.RunID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		check(t, d)
-		var run []switchboard.Event
-		for _, e := range d.List() {
-			if e.RunID == ack.RunID {
-				run = append(run, e)
-			}
-		}
-		s.judge(t, end, run)
-		for c, n := range fx.n {
-			if n > 1 {
-				t.Errorf("the effect of %s came %d times", c, n)
-			}
-		}
-		if t.Failed() {
-			for _, e := range run {
-				b, _ := json.Marshal(e.Payload)
-				t.Logf("%s %.200s", e.Type, b)
-			}
-		}
-		d.Disconnect()
-	})
-}
-
-// send sends a message until a node that lives has taken it.
-func send(ctx context.Context, nodes []*world.Node, token string, m switchboard.Message) (ack switchboard.Ack, err error) {
-	for try := range 10 {
-		conn, dialErr := client.Dial(ctx, nodes[try%len(nodes)].Client(token))
-		if err = dialErr; err == nil {
-			err = conn.Do(ctx, m, &ack)
-			conn.Close()
-		}
-		if err == nil {
-			return ack, nil
-		}
-	}
-	return ack, err
-}
-
-// payloads returns what a run has of one type.
-func payloads[T switchboard.EventPayload](run []switchboard.Event) (out []T) {
-	for _, e := range run {
-		if p, ok := e.Payload.(T); ok {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// ways tells the handing over of a run: from>to, in order.
-func ways(run []switchboard.Event) (out []string) {
-	for _, p := range payloads[*switchboard.AgentHandoffEvent](run) {
-		out = append(out, p.From+">"+p.To)
-	}
-	return out
-}
-
-func completed(t *testing.T, end switchboard.Event, want string) {
-	t.Helper()
-	if p, ok := end.Payload.(*switchboard.AgentCompletedEvent); !ok || !strings.Contains(p.Text, want) {
-		t.Errorf("ended with %s %+v, not %q", end.Type, end.Payload, want)
-	}
-}
 
 // TestAskedAgent: an agent asks another one beside its own call; the other knows nothing but its task, works in steps of
 // its own, and its answer is the result of the call, wherever a worker is lost.
@@ -434,6 +259,103 @@ func (c counting) Definition() tool.Definition {
 func (c counting) Call(context.Context, tool.Invocation) (json.RawMessage, error) {
 	c.n.Add(1)
 	return json.RawMessage(`1`), nil
+}
+
+// TestBudget: what steps have cost is in the log: a worker that takes over holds the run to the same budget.
+func TestBudget(t *testing.T) {
+	story{
+		agents: []agent.Agent{{
+			Name: "assistant", Model: speaks(func(model.Request) []model.Chunk { return calls("again", "twice", `{}`) }),
+			Tools: []string{"twice"}, Budget: agent.Budget{Tokens: 30},
+		}},
+		tools: func(fx *effects) []tool.Tool { return []tool.Tool{effect{"twice", fx}} },
+		text:  "go",
+		judge: func(t *testing.T, end switchboard.Event, run []switchboard.Event) {
+			p, ok := end.Payload.(*switchboard.AgentFailedEvent)
+			if n := len(payloads[*switchboard.AgentMessageEvent](run)); !ok || p.Code != switchboard.BudgetTokens || n != 2 {
+				t.Errorf("ended with %+v after %d steps", end.Payload, n)
+			}
+		},
+	}.tell(t)
+}
+
+// TestSummaryAndTitle: turns that do not fit are summed up, and the thread is named, once at most, wherever a worker is
+// lost; whoever goes on is shown the summary.
+func TestSummaryAndTitle(t *testing.T) {
+	long := strings.Repeat("a long story ", 40)
+	m := speaks(func(r model.Request) []model.Chunk {
+		switch {
+		case strings.HasPrefix(r.System, "You sum up"):
+			return says("THE SUM")
+		case strings.HasPrefix(r.System, "You name"):
+			return says("A title")
+		case last(r, model.User) == "now":
+			return says(fmt.Sprintf("summed up %v, %d messages", strings.Contains(r.System, "THE SUM"), len(r.Messages)))
+		}
+		return says(long)
+	})
+	story{
+		agents: []agent.Agent{{Name: "assistant", Model: m, Titles: true, Context: agent.Context{Tokens: 350, Summary: true}}},
+		before: []string{"one", "two", "three"},
+		text:   "now",
+		judge: func(t *testing.T, end switchboard.Event, run []switchboard.Event) {
+			completed(t, end, "summed up true, 3 messages")
+			sums := 0
+			for _, p := range payloads[*switchboard.AgentThinkingEvent](run) {
+				if strings.Contains(p.Text, "THE SUM") {
+					sums++
+				}
+			}
+			if sums != 1 || len(payloads[*switchboard.ThreadRenamedEvent](run)) != 0 { // it was named after the first answer
+				t.Errorf("summed up %d times", sums)
+			}
+		},
+	}.tell(t)
+	story{
+		agents: []agent.Agent{{Name: "assistant", Model: m, Titles: true}},
+		text:   "once upon a time",
+		judge: func(t *testing.T, end switchboard.Event, run []switchboard.Event) {
+			completed(t, end, "a long story")
+			if n := len(payloads[*switchboard.ThreadRenamedEvent](run)); n > 1 {
+				t.Errorf("named %d times", n)
+			}
+		},
+	}.tell(t)
+}
+
+// TestDenyReason: why a person denied a call reaches the agent, as data.
+func TestDenyReason(t *testing.T) {
+	m := speaks(func(r model.Request) []model.Chunk {
+		if heard := last(r, model.ToolRole); heard != "" {
+			return says(heard)
+		}
+		return calls("", "ask", `{}`)
+	})
+	fx := &effects{n: map[switchboard.CallID]int{}}
+	cfg := world.Config{Agents: []agent.Agent{{Name: "assistant", Model: m, Tools: []string{"ask"}}}, Tools: []tool.Tool{effect{"ask", fx}}}
+	in(t, cfg, func(t *testing.T, ctx context.Context, w *world.World) {
+		d := connect(t, ctx, w.Start(), "alice")
+		ack, err := d.Say(ctx, "", "?")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Await(ctx, func(es []switchboard.Event) bool {
+			return len(payloads[*switchboard.ToolApprovalRequiredEvent](es)) > 0
+		}); err != nil {
+			t.Fatal(err)
+		}
+		deny := &switchboard.ToolDecision{CallID: string(ack.RunID.Call(1, 0)), Decision: switchboard.Deny, Reason: "not on\x1b[2J Sundays"}
+		if _, err := d.Send(ctx, switchboard.Message{ID: client.NewID(), Payload: deny}); err != nil {
+			t.Fatal(err)
+		}
+		end, err := d.AwaitEnd(ctx, ack.RunID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		completed(t, end, "denied: not on [2J Sundays")
+		check(t, d)
+		d.Disconnect()
+	})
 }
 
 // TestUsage: a user's tokens are summed up over all threads, deleted ones too, and nobody else's are among them.
