@@ -203,4 +203,3 @@ func completed(t *testing.T, end switchboard.Event, want string) {
 		t.Errorf("ended with %s %+v, not %q", end.Type, end.Payload, want)
 	}
 }
-
