@@ -35,7 +35,7 @@ type Agent struct {
 	Price        Price
 	Gate         Gate // judges answers to people before they are given; nil: none
 	Context      Context
-	Titles       bool // names a thread that nobody has named after its first answer
+	Titles       bool // its model names a thread that nobody has named, after an answer
 }
 
 // ModelName is the name of the agent's model, "" if it is a function.
