@@ -59,6 +59,11 @@ var eventTypes = map[EventType]eventInfo{
 // ByPerson reports whether events of this type say what a person did (and not what an agent did).
 func (t EventType) ByPerson() bool { return eventTypes[t].person }
 
+// ByPerson reports whether the event says what a person did. A title that an agent gave names the run that it was made in.
+func (e *Event) ByPerson() bool {
+	return e.Type.ByPerson() && (e.Type != ThreadRenamed || e.RunID == "")
+}
+
 // Terminal reports whether events of this type end a run.
 func (t EventType) Terminal() bool { return eventTypes[t].terminal }
 
@@ -147,7 +152,7 @@ type (
 		Reason    string          `json:"reason,omitempty"`
 		By        string          `json:"by"`
 	}
-	// ThreadRenamedEvent: the thread has a new title.
+	// ThreadRenamedEvent: the thread has a new title. One that an agent gave names the run that it was made in.
 	ThreadRenamedEvent struct {
 		ID    FrameID `json:"id"`
 		Title string  `json:"title"`
@@ -176,7 +181,8 @@ type (
 		Text      string    `json:"text"`
 		Source    string    `json:"source"`
 	}
-	// AgentMessageEvent is the result of a model step that calls tools.
+	// AgentMessageEvent is the result of a model step that calls tools. Without calls it is what an agent that was asked
+	// said, or an answer that is written anew.
 	AgentMessageEvent struct {
 		MessageID MessageID `json:"message_id"`
 		Step      int       `json:"step"`

@@ -3,12 +3,12 @@ package agent
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/thread"
-	"github.com/netra-systems/switchboard/tool"
 )
 
 // maxLost is how many takeovers in a row without a new step a run survives.
@@ -17,12 +17,32 @@ const maxLost = 5
 // errStop is the cause of the end of a step whose run is to be stopped.
 var errStop = errors.New("the run is to be stopped")
 
+// errTime is the cause of the end of a run that took too long.
+var errTime = errors.New("the run took too long")
+
 // execution is one run that this task holds.
 type execution struct {
-	t    *task
-	run  *thread.Run // guarded by the task's mu
-	id   switchboard.RunID
-	open *openText
+	t     *task
+	run   *thread.Run // guarded by the task's mu
+	id    switchboard.RunID
+	open  *openText
+	agent Agent             // at work, as of the newest plan
+	below int               // how many agents wait for it
+	lost  switchboard.Usage // of a step that was broken off: the next event tells it
+	terse bool              // summing up has failed: what does not fit is left out
+}
+
+// plan is what a run needs next, as the log says.
+type plan struct {
+	why      switchboard.EventPayload // it must end
+	partial  string
+	started  []thread.Call // of all its agents, without a result
+	todo     []thread.Call // of the agent at work, that wait for nobody
+	waits    bool          // others of them wait for a person
+	answered bool          // the agent was asked and has answered
+	handTo   string
+	reason   string
+	deadline time.Time
 }
 
 // run goes on with a claimed run after its last recorded step, until it has ended or waits. Nil: fold again.
@@ -34,7 +54,7 @@ func (t *task) run(ctx context.Context, run *thread.Run) error {
 	}
 	defer end()
 	defer t.r.cfg.Watch(t.st.User, t.st.Thread, func(e thread.Entry) {
-		if e.Event.Type.ByPerson() {
+		if e.Event.ByPerson() {
 			t.poke()
 		}
 	})()
@@ -46,6 +66,24 @@ func (t *task) run(ctx context.Context, run *thread.Run) error {
 	}
 }
 
+// plan reads what is next from the fold. Called with mu held.
+func (x *execution) plan() plan {
+	run := x.run
+	x.agent, x.below = x.t.r.agents[run.Agent], len(run.Below)
+	p := plan{deadline: run.Deadline(x.t.r.timeLimit(run))}
+	began := func(c *thread.Call) bool { return c.Started }
+	p.started = openCalls(run.Step, began)
+	for _, f := range run.Below {
+		p.started = append(p.started, openCalls(f.Step, began)...)
+	}
+	p.todo = openCalls(run.Step, func(c *thread.Call) bool { return !c.Waits() })
+	p.waits = len(openCalls(run.Step, (*thread.Call).Waits)) > 0
+	p.answered = x.below > 0 && run.Step.Recorded && len(run.Step.Calls) == 0
+	p.handTo, p.reason = x.handedTo(), x.handReason()
+	p.why, p.partial = x.ending()
+	return p
+}
+
 // next does the run's next piece of work. False: it has ended, waits, or is another's.
 func (x *execution) next(ctx context.Context) (more bool, err error) {
 	t := x.t
@@ -54,23 +92,17 @@ func (x *execution) next(ctx context.Context) (more bool, err error) {
 		t.mu.Unlock()
 		return false, err
 	}
-	run := x.run
-	started := openCalls(run, func(c *thread.Call) bool { return c.Started })
-	todo := openCalls(run, func(c *thread.Call) bool { return !c.Waits() })
-	why, partial := x.ending()
-	deadline := run.Deadline(switchboard.Milliseconds(t.r.cfg.Limits.RunMS))
-	recorded := run.Step.Recorded
-	waits := len(openCalls(run, (*thread.Call).Waits)) > 0
+	p := x.plan()
 	t.mu.Unlock()
 
 	switch {
-	case why != nil && len(started) > 0:
-		return true, x.dispatch(ctx, started, true)
-	case why != nil:
+	case p.why != nil && len(p.started) > 0:
+		return true, x.dispatch(ctx, p.started, true)
+	case p.why != nil:
 		x.open.reset()
-		return true, x.end(ctx, why, partial)
+		return true, x.end(ctx, p.why, p.partial)
 	}
-	ctx, cancel := context.WithDeadlineCause(ctx, deadline, errTime)
+	ctx, cancel := context.WithDeadlineCause(ctx, p.deadline, errTime)
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -78,27 +110,55 @@ func (x *execution) next(ctx context.Context) (more bool, err error) {
 	defer watch.Wait()
 	defer stop(nil)
 	watch.Go(func() { x.watch(ctx, stop) })
-	switch {
-	case recorded && len(todo) > 0:
-		err = x.calls(ctx, todo)
-	case recorded && waits:
-		return false, nil
-	default:
-		err = x.step(ctx)
-	}
+	more, err = x.work(ctx, p)
 	switch cause := context.Cause(ctx); {
 	case err == nil, errors.Is(err, errLost), errors.Is(err, errDead):
-		return true, err
+		return more, err
 	case errors.Is(err, errStop), errors.Is(cause, errStop), errors.Is(cause, errTime):
 		return true, nil
 	case cause != nil:
 		return false, cause
 	case unstorable(err):
-		t.r.cfg.Logger.Error("what an agent said cannot be stored; its run is failed", "agent", run.Agent, "error", err)
+		t.r.cfg.Logger.Error("what an agent said cannot be stored; its run is failed", "agent", x.agent.Name, "error", err)
 		x.open.reset()
-		return true, x.fail(ctx, failure(switchboard.AgentError, "what the agent said cannot be stored", false, ""))
+		return true, x.fail(ctx, failure(switchboard.AgentError, "what the agent said cannot be stored", false, ""), switchboard.Usage{})
 	}
-	return true, err
+	return more, err
+}
+
+// work does what the plan says. False: the run waits for a person.
+func (x *execution) work(ctx context.Context, p plan) (more bool, err error) {
+	calls := p.todo
+	if x.agent.Run != nil { // the function makes its calls itself, but for those that lead to other agents
+		calls = slices.DeleteFunc(slices.Clone(calls), func(c thread.Call) bool {
+			_, leads := x.agent.route(c.Tool)
+			return !leads
+		})
+	}
+	switch {
+	case len(calls) > 0:
+		return true, x.calls(ctx, calls)
+	case p.waits && len(p.todo) == 0:
+		return false, nil
+	case p.answered:
+		return true, x.back(ctx)
+	case p.handTo != "":
+		return true, x.hand(ctx, p.handTo, p.reason, thread.Note{})
+	case x.agent.Run != nil:
+		return true, x.function(ctx)
+	}
+	return true, x.step(ctx)
+}
+
+// back gives the answer to the agent that asked.
+func (x *execution) back(ctx context.Context) error {
+	x.t.mu.Lock()
+	to := ""
+	if k := len(x.run.Below); k > 0 {
+		to = x.run.Below[k-1].Agent
+	}
+	x.t.mu.Unlock()
+	return x.hand(ctx, to, "", thread.Note{Back: true})
 }
 
 // unstorable reports whether an event can never be stored: to try again would be in vain.
@@ -109,9 +169,6 @@ func unstorable(err error) bool {
 	}
 	return false
 }
-
-// errTime is the cause of the end of a run that took too long.
-var errTime = errors.New("the run took too long")
 
 // heldLocked reports whether our claim is still the newest; errLost if another worker's is.
 func (x *execution) heldLocked() (bool, error) {
@@ -149,130 +206,13 @@ func (x *execution) watch(ctx context.Context, stop context.CancelCauseFunc) {
 	}
 }
 
-// openCalls returns the calls of the newest step that have no result.
-func openCalls(run *thread.Run, which func(*thread.Call) bool) []thread.Call {
+// openCalls returns the calls of a step that have no result.
+func openCalls(step thread.Step, which func(*thread.Call) bool) []thread.Call {
 	var out []thread.Call
-	for i := range run.Step.Calls {
-		if c := &run.Step.Calls[i]; !c.Done && which(c) {
+	for i := range step.Calls {
+		if c := &step.Calls[i]; !c.Done && which(c) {
 			out = append(out, *c)
 		}
 	}
 	return out
-}
-
-// ending returns the terminal event if the run must end now. Called with mu held.
-func (x *execution) ending() (switchboard.EventPayload, string) {
-	run := x.run
-	partial := x.open.text()
-	switch {
-	case run.Stop != "":
-		p := &switchboard.AgentStoppedEvent{Reason: run.Stop, PartialText: partial}
-		if run.Stop == switchboard.StoppedRollback {
-			p.Withdraws, p.PartialText = run.Entries, ""
-		}
-		return p, partial
-	case run.Lost >= maxLost:
-		return failure(switchboard.AttemptsExhausted, "the run was lost by too many workers", true, partial), partial
-	case !x.t.r.Has(run.Agent):
-		return failure(switchboard.AgentUnknown, "there is no such agent here", false, partial), partial
-	case !time.Now().Before(run.Deadline(switchboard.Milliseconds(x.t.r.cfg.Limits.RunMS))):
-		return failure(switchboard.BudgetTime, "the run took too long", true, partial), partial
-	}
-	return nil, ""
-}
-
-func failure(code switchboard.FailureCode, message string, retryable bool, partial string) *switchboard.AgentFailedEvent {
-	return &switchboard.AgentFailedEvent{Code: code, Message: message, Retryable: retryable, PartialText: partial}
-}
-
-// end writes the terminal event, unless news came first: then it is decided anew.
-func (x *execution) end(ctx context.Context, p switchboard.EventPayload, partial string) error {
-	x.t.mu.Lock()
-	defer x.t.mu.Unlock()
-	stored, err := x.t.put(ctx, x.id, p, thread.Header{})
-	if stored {
-		x.t.r.runs.WithLabelValues(string(p.EventType())).Inc()
-	} else if err == nil {
-		x.open.keep(partial)
-	}
-	return err
-}
-
-// Record stores what the Dispatcher says of a call. A result that is known is stored whatever came in between; a start
-// is not stored once the run is to be stopped.
-func (x *execution) Record(ctx context.Context, p switchboard.EventPayload) error {
-	t := x.t
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	_, result := p.(*switchboard.ToolCompletedEvent)
-	for {
-		if held, err := x.heldLocked(); err != nil {
-			return err
-		} else if !held {
-			return errLost
-		}
-		if x.run.Stop != "" && !result {
-			return errStop
-		}
-		stored, err := t.put(ctx, x.id, p, thread.Header{})
-		if stored || err != nil {
-			return err
-		}
-	}
-}
-
-// calls runs the calls of a step at the same time, and asks a person for those that need it.
-func (x *execution) calls(ctx context.Context, todo []thread.Call) error {
-	t := x.t
-	var run, ask []thread.Call
-	for _, c := range todo {
-		if !c.Asked && !c.Started && t.r.cfg.Tools.NeedsApproval(ctx, x.caller(), c.Call) {
-			ask = append(ask, c)
-		} else {
-			run = append(run, c)
-		}
-	}
-	if len(run) > 0 {
-		return x.dispatch(ctx, run, false)
-	}
-	for _, c := range ask {
-		p := &switchboard.ToolApprovalRequiredEvent{
-			CallID: c.CallID, Tool: c.Tool, Arguments: c.Arguments, Expires: switchboard.At(time.Now().Add(t.r.cfg.Approval)),
-		}
-		if err := x.Record(ctx, p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (x *execution) caller() tool.Caller {
-	return tool.Caller{User: x.t.st.User, Thread: x.t.st.Thread, Granted: x.t.r.agents[x.run.Agent].Tools}
-}
-
-// dispatch hands calls to the one ToolDispatcher, all at once; abandoned ones are only closed.
-func (x *execution) dispatch(ctx context.Context, calls []thread.Call, abandoned bool) error {
-	if err := x.t.point(ctx, "before-tool"); err != nil {
-		return err
-	}
-	errs := make([]error, len(calls))
-	var wg sync.WaitGroup
-	for i, c := range calls {
-		wg.Go(func() {
-			errs[i] = x.t.r.cfg.Tools.Dispatch(ctx, x.caller(), tool.Request{
-				Call: c.Call, Started: c.Started, Decision: c.Decision, Expired: c.Expired, Abandoned: abandoned,
-				Progress: x.progress(c.CallID),
-			}, x)
-		})
-	}
-	wg.Wait()
-	if err := x.t.point(ctx, "after-tool"); err != nil {
-		return err
-	}
-	for _, err := range errs {
-		if errors.Is(err, errLost) || errors.Is(err, errDead) {
-			return err
-		}
-	}
-	return errors.Join(errs...)
 }

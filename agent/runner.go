@@ -28,6 +28,7 @@ type Runner struct {
 	takeovers prometheus.Counter
 	fenced    prometheus.Counter
 	running   prometheus.Gauge
+	tokens    *prometheus.CounterVec
 }
 
 // errDraining is the cause of the end of work that another worker is to go on with at once.
@@ -44,12 +45,15 @@ func New(cfg Config) (*Runner, error) {
 		takeovers: prometheus.NewCounter(prometheus.CounterOpts{Name: "switchboard_takeovers_total", Help: "Runs taken over from a lost worker."}),
 		fenced:    prometheus.NewCounter(prometheus.CounterOpts{Name: "switchboard_fenced_total", Help: "Workers that found themselves superseded."}),
 		running:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "switchboard_wakeups_held", Help: "Wake-ups that this node holds."}),
+		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "switchboard_tokens_total", Help: "Tokens that models read (input) and wrote (output).",
+		}, []string{"agent", "model", "direction"}),
 	}
 	for _, a := range cfg.Agents {
 		r.agents[a.Name] = a
 	}
 	if cfg.Registry != nil {
-		cfg.Registry.MustRegister(r.runs, r.takeovers, r.fenced, r.running)
+		cfg.Registry.MustRegister(r.runs, r.takeovers, r.fenced, r.running, r.tokens)
 	}
 	return r, nil
 }

@@ -17,24 +17,63 @@ import (
 // maxAnswer bounds a message that a model writes, in bytes: it must fit into an event.
 const maxAnswer = 192 << 10
 
-// answer is what a model wrote in one step.
+// maxState bounds what a model wants back with a message, in bytes: the log's header, of 64 KiB, holds more than that.
+const maxState = 56 << 10
+
+// answer is what an agent wrote in one step.
 type answer struct {
+	n        int
+	message  switchboard.MessageID
 	text     strings.Builder
 	thinking strings.Builder
+	thought  bool // the reasoning is an event
 	calls    []model.Call
+	offset   int // of the numbers that the model gives its calls
+	results  map[int]model.CallResult
 	usage    model.Usage
+	counted  model.Usage // the part of it that an event has
+	state    json.RawMessage
 	finish   model.Finish
+}
+
+// take returns the tokens that no event has yet, for the next one to have them.
+func (a *answer) take() switchboard.Usage {
+	u := switchboard.Usage{InputTokens: max(0, a.usage.Input-a.counted.Input), OutputTokens: max(0, a.usage.Output-a.counted.Output)}
+	a.counted = a.usage
+	return u
+}
+
+// header is what the log keeps with the message, besides the tokens.
+func (x *execution) header(a *answer) thread.Header {
+	h := thread.Header{Usage: a.take()}
+	switch {
+	case len(a.state) > maxState:
+		x.t.r.cfg.Logger.Warn("a model wants too much back with its message: it is left out", "agent", x.agent.Name, "bytes", len(a.state))
+	case len(a.state) > 0 && !jsontext.Value(a.state).IsValid():
+		x.t.r.cfg.Logger.Warn("a model wants something back with its message that is no JSON: it is left out", "agent", x.agent.Name)
+	default:
+		h.Note.State = a.state
+	}
+	return h
 }
 
 // step asks the model once and records what it says.
 func (x *execution) step(ctx context.Context) error {
-	n, message, request, err := x.prepare(ctx)
-	if err != nil || n == 0 {
+	r, err := x.prepare(ctx)
+	switch {
+	case err != nil || r == nil:
 		return err
+	case r.failed != nil && r.whole:
+		return x.failRun(ctx, r.failed, switchboard.Usage{})
+	case r.failed != nil:
+		return x.fail(ctx, r.failed, switchboard.Usage{})
+	case r.older != "":
+		return x.sumUp(ctx, r)
 	}
-	a := &answer{}
-	err = x.stream(ctx, n, message, request, a)
+	a := &answer{n: r.n, message: r.message}
+	err = x.stream(ctx, r, a)
 	if context.Cause(ctx) != nil || errors.Is(err, errLost) || errors.Is(err, errDead) {
+		x.lost = a.take()
 		return err
 	}
 	if err := x.t.point(ctx, "answered"); err != nil {
@@ -42,21 +81,33 @@ func (x *execution) step(ctx context.Context) error {
 	}
 	var broken *model.Error
 	switch {
+	case errors.Is(err, errStop):
+		x.lost = a.take()
+		return err
+	case errors.Is(err, errTokens):
+		return x.failRun(ctx, failure(switchboard.BudgetTokens, "the run used too many tokens", true, ""), a.take())
 	case errors.As(err, &broken):
-		x.t.r.cfg.Logger.Warn("a model failed", "agent", x.run.Agent, "error", err)
-		return x.fail(ctx, failureOf(broken))
+		x.t.r.cfg.Logger.Warn("a model failed", "agent", x.agent.Name, "error", err)
+		return x.fail(ctx, failureOf(broken), a.take())
 	case err != nil:
 		return err
-	case a.finish == model.FinishLength:
-		return x.fail(ctx, failure(switchboard.ModelTruncated, "the model reached its limit before its answer was whole", true, ""))
-	case a.finish == model.FinishFilter:
-		return x.fail(ctx, failure(switchboard.ModelRefused, "the model's provider refused to answer", false, ""))
-	case len(a.calls) > 0:
-		return x.record(ctx, n, message, a)
-	case a.text.Len() == 0:
-		return x.fail(ctx, failure(switchboard.AgentError, "the model gave no answer", true, ""))
 	}
-	return x.complete(ctx, message, a)
+	return x.conclude(ctx, a)
+}
+
+// conclude records a whole message.
+func (x *execution) conclude(ctx context.Context, a *answer) error {
+	switch {
+	case a.finish == model.FinishLength:
+		return x.fail(ctx, failure(switchboard.ModelTruncated, "the model reached its limit before its answer was whole", true, ""), a.take())
+	case a.finish == model.FinishFilter:
+		return x.fail(ctx, failure(switchboard.ModelRefused, "the model's provider refused to answer", false, ""), a.take())
+	case len(a.calls) > 0:
+		return x.record(ctx, a)
+	case a.text.Len() == 0:
+		return x.fail(ctx, failure(switchboard.AgentError, "the model gave no answer", true, ""), a.take())
+	}
+	return x.answer(ctx, a)
 }
 
 func failureOf(e *model.Error) *switchboard.AgentFailedEvent {
@@ -69,182 +120,118 @@ func failureOf(e *model.Error) *switchboard.AgentFailedEvent {
 	return failure(switchboard.ModelUnavailable, e.Message, true, "")
 }
 
-// prepare takes steering messages, says what the step is about, and makes the request. n is 0 if news came first.
-func (x *execution) prepare(ctx context.Context) (n int, message switchboard.MessageID, req model.Request, err error) {
-	t := x.t
+// prepared is a step that may begin, or what comes before it.
+type prepared struct {
+	n       int
+	message switchboard.MessageID
+	request model.Request
+	room    int // bytes that the agent may write; -1: any number
+
+	failed *switchboard.AgentFailedEvent // the step may not begin
+	whole  bool                          // and so the run has ended
+	older  string                        // what does not fit into the context, to be summed up
+	covers uint64                        // the n up to which that reaches
+}
+
+// prepare takes steering messages, says what the step is about, and makes the request. Nil: news came first.
+func (x *execution) prepare(ctx context.Context) (*prepared, error) {
+	t, run := x.t, x.run
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	run := x.run
-	n = run.Step.N
-	if n == 0 || run.Step.Recorded {
-		n++
+	n := run.Open()
+	r := &prepared{n: n, message: x.id.Message(run.Attempt, n), room: x.room()}
+	if r.failed, r.whole = x.exceeded(n); r.failed != nil {
+		return r, nil
 	}
-	if n > t.r.cfg.Limits.RunSteps {
-		_, err := t.put(ctx, x.id, failure(switchboard.BudgetSteps, "the run took too many steps", true, ""), thread.Header{})
-		return 0, "", req, err
-	}
-	if len(run.Steers) > 0 {
+	if len(run.Steers) > 0 && x.below == 0 && x.agent.Run == nil {
 		p := &switchboard.MessagesTakenEvent{Step: n}
 		for _, s := range run.Steers {
 			p.IDs = append(p.IDs, s.Message)
 		}
-		_, err := t.put(ctx, x.id, p, thread.Header{})
-		return 0, "", req, err
+		_, err := x.put(ctx, p, thread.Header{})
+		return nil, err
 	}
-	if t.history == nil {
-		if t.history, err = t.st.Remember(ctx, t.r.cfg.Log); err != nil {
-			return 0, "", req, err
+	if err := x.remember(ctx); err != nil {
+		return nil, err
+	}
+	past := recollect(t.history)
+	var err error
+	if r.request, err = x.request(ctx, past); err != nil {
+		return nil, err
+	}
+	if x.shorten(past, r) {
+		return r, nil
+	}
+	if n != run.Step.N || !run.Step.Thought {
+		p := &switchboard.AgentThinkingEvent{MessageID: r.message, Step: n, Source: "agent", Text: past.about(x.id, x.agent)}
+		if run.Step.Advice != "" {
+			p.Text = "The answer is written anew: " + run.Step.Advice
 		}
+		_, err := x.put(ctx, p, thread.Header{})
+		return nil, err
 	}
-	message = x.id.Message(run.Attempt, n)
-	a := t.r.agents[run.Agent]
-	if !run.Step.Thought || n > run.Step.N {
-		p := &switchboard.AgentThinkingEvent{MessageID: message, Step: n, Source: "agent", Text: about(t.history, x.id, a)}
-		_, err := t.put(ctx, x.id, p, thread.Header{})
-		return 0, "", req, err
+	x.open.begin(x.id, run.Attempt, r.message)
+	return r, nil
+}
+
+// remember reads what agents remember of the thread. Called with mu held.
+func (x *execution) remember(ctx context.Context) (err error) {
+	if t := x.t; t.history == nil {
+		t.history, err = t.st.Remember(ctx, t.r.cfg.Log)
 	}
-	req = model.Request{System: a.Instructions, Messages: conversation(t.history, x.id)}
-	definitions, err := t.r.cfg.Tools.Definitions(ctx, x.caller())
+	return err
+}
+
+// anew is how much a model that writes an answer anew may vary.
+const anew = 0.3
+
+// request is what the model is asked, but for the conversation. Called with mu held.
+func (x *execution) request(ctx context.Context, past *memoir) (model.Request, error) {
+	a := x.agent
+	req := model.Request{System: a.Instructions, Thread: string(x.t.st.Thread), Run: string(x.id)}
+	if k := len(x.run.Below); k > 0 { // to whoever keeps conversations apart this is one of its own
+		req.Thread = string(x.run.Below[k-1].Call)
+	}
+	definitions, err := x.t.r.cfg.Tools.Definitions(ctx, x.caller())
 	if err != nil {
-		return 0, "", req, err
+		return req, err
 	}
 	for _, d := range definitions {
-		req.Tools = append(req.Tools, model.Tool{Name: d.Name, Description: d.Description, Schema: d.Schema})
-	}
-	x.open.begin(x.id, run.Attempt, message)
-	return n, message, req, nil
-}
-
-// errTooLong says that a model writes more than an event holds.
-var errTooLong = &model.Error{Kind: model.Truncated, Message: "the answer is too long"}
-
-// stream reads the model's chunks: each is a delta at once, never an event.
-func (x *execution) stream(ctx context.Context, n int, message switchboard.MessageID, req model.Request, a *answer) error {
-	m := x.t.r.agents[x.run.Agent].Model
-	thought := false
-	size := 0
-	for c, err := range m.Stream(ctx, req) {
-		if err != nil {
-			return err
-		}
-		if err := x.t.point(ctx, "chunk"); err != nil {
-			return err
-		}
-		c.Thinking, c.Text = strings.ToValidUTF8(c.Thinking, "\uFFFD"), strings.ToValidUTF8(c.Text, "\uFFFD")
-		if c.Thinking != "" {
-			a.thinking.WriteString(c.Thinking)
-			x.send(switchboard.DeltaThinking, "", c.Thinking)
-		}
-		if !thought && a.thinking.Len() > 0 && (c.Text != "" || c.Call != nil || c.Finish != "") {
-			thought = true
-			if err := x.think(ctx, n, message, a.thinking.String()); err != nil {
-				return err
-			}
-		}
-		if c.Text != "" {
-			a.text.WriteString(c.Text)
-			x.send(switchboard.DeltaText, "", c.Text)
-		}
-		if c.Call != nil {
-			x.call(n, a, c.Call)
-			size += len(c.Call.Arguments)
-		}
-		if c.Usage != nil {
-			a.usage = *c.Usage
-		}
-		if c.Finish != "" {
-			a.finish = c.Finish
-		}
-		if a.text.Len()+a.thinking.Len()+size > maxAnswer {
-			return errTooLong
+		if !d.Unlisted {
+			req.Tools = append(req.Tools, model.Tool{Name: d.Name, Description: d.Description, Schema: d.Schema})
 		}
 	}
-	if err := context.Cause(ctx); err != nil {
-		return err
+	req.Tools = append(req.Tools, x.t.r.routeTools(a)...)
+	if x.run.Drafts > 0 && x.below == 0 {
+		temperature := anew
+		req.Temperature = &temperature
 	}
-	if a.finish == "" {
-		return &model.Error{Kind: model.Truncated, Message: "the model stopped before its answer was whole"}
+	if past.summary != "" && x.below == 0 {
+		req.System = strings.TrimSpace(req.System + "\n\nThe conversation began earlier. A summary of what was said:\n" + past.summary)
 	}
-	return nil
-}
-
-// think records the model's reasoning once it goes on to act.
-func (x *execution) think(ctx context.Context, n int, message switchboard.MessageID, text string) error {
-	return x.until(ctx, &switchboard.AgentThinkingEvent{MessageID: message, Step: n, Source: "model", Text: text}, thread.Header{})
-}
-
-// until appends an event of the open step, through news that do not stop the run; errStop if they do.
-func (x *execution) until(ctx context.Context, p switchboard.EventPayload, h thread.Header) error {
-	t := x.t
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for {
-		if held, err := x.heldLocked(); err != nil {
-			return err
-		} else if !held {
-			return errLost
-		}
-		if x.run.Stop != "" {
-			return nil // the next decision stops the run
-		}
-		stored, err := t.put(ctx, x.id, p, h)
-		if err != nil {
-			return err
-		}
-		if stored {
-			if p.EventType() != switchboard.AgentThinking {
-				x.open.reset()
-			}
-			if p.EventType().Terminal() {
-				t.r.runs.WithLabelValues(string(p.EventType())).Inc()
-			}
-			return nil
-		}
-	}
-}
-
-// call takes a piece of a call.
-func (x *execution) call(n int, a *answer, c *model.CallChunk) {
-	if c.Index < 0 || c.Index > len(a.calls) {
-		return // a model that numbers its calls with holes: the piece has no place
-	}
-	if c.Index == len(a.calls) {
-		a.calls = append(a.calls, model.Call{ID: c.ID, Tool: c.Tool})
-	}
-	call := &a.calls[c.Index]
-	if call.Tool == "" {
-		call.Tool = c.Tool
-	}
-	call.Arguments += c.Arguments
-	if c.Arguments != "" {
-		x.send(switchboard.DeltaToolArguments, x.id.Call(n, c.Index), c.Arguments)
-	}
-}
-
-// send publishes a delta; one that is lost is asked for again by the device.
-func (x *execution) send(kind switchboard.DeltaKind, call switchboard.CallID, text string) {
-	b, err := switchboard.EncodeDelta(x.open.add(kind, call, text))
-	if err == nil {
-		err = x.t.r.cfg.Previews.PublishDelta(x.t.st.User, x.t.st.Thread, b)
-	}
-	if err != nil {
-		x.t.r.cfg.Logger.Debug("a delta could not be sent", "error", err)
-	}
+	return req, nil
 }
 
 // record stores the result of a step that calls tools, before the first call starts.
-func (x *execution) record(ctx context.Context, n int, message switchboard.MessageID, a *answer) error {
+func (x *execution) record(ctx context.Context, a *answer) error {
 	x.t.mu.Lock()
 	made := x.run.Calls
 	x.t.mu.Unlock()
 	if made+len(a.calls) > x.t.r.cfg.Limits.RunCalls {
-		return x.fail(ctx, failure(switchboard.BudgetSteps, "the run made too many tool calls", true, ""))
+		return x.failRun(ctx, failure(switchboard.BudgetSteps, "the run made too many tool calls", true, ""), a.take())
 	}
-	p := &switchboard.AgentMessageEvent{MessageID: message, Step: n, Text: a.text.String()}
+	p := &switchboard.AgentMessageEvent{MessageID: a.message, Step: a.n, Text: a.text.String()}
+	h := x.header(a)
 	for i, c := range a.calls {
-		p.Calls = append(p.Calls, switchboard.Call{CallID: x.id.Call(n, i), Tool: thread.Excerpt(c.Tool, 128), Arguments: arguments(c.Arguments)})
+		p.Calls = append(p.Calls, switchboard.Call{CallID: x.id.Call(a.n, i), Tool: thread.Excerpt(c.Tool, 128), Arguments: arguments(c.Arguments)})
+		if _, made := a.results[i]; made {
+			h.Note.Elsewhere = append(h.Note.Elsewhere, i)
+		}
 	}
-	return x.until(ctx, p, thread.Header{Usage: switchboard.Usage{InputTokens: a.usage.Input, OutputTokens: a.usage.Output}})
+	if err := x.until(ctx, p, h); err != nil {
+		return err
+	}
+	return x.relay(ctx, a, p.Calls)
 }
 
 // arguments returns what a model wrote as JSON: as it is if it is JSON, else as a string that no schema takes.
@@ -262,18 +249,35 @@ func arguments(s string) json.RawMessage {
 	return b
 }
 
-func (x *execution) complete(ctx context.Context, message switchboard.MessageID, a *answer) error {
+// answer gives the answer: to the agent that asked, or, if it is good enough, to the person.
+func (x *execution) answer(ctx context.Context, a *answer) error {
+	if x.below > 0 {
+		p := &switchboard.AgentMessageEvent{MessageID: a.message, Step: a.n, Text: a.text.String(), Calls: []switchboard.Call{}}
+		return x.until(ctx, p, x.header(a))
+	}
+	v := x.judge(ctx, a.text.String())
 	x.t.mu.Lock()
-	u, started := x.run.Usage, x.run.Started
+	u, started, drafts := x.run.Usage, x.run.Started, x.run.Drafts
 	x.t.mu.Unlock()
-	return x.until(ctx, &switchboard.AgentCompletedEvent{
-		MessageID: message, Text: a.text.String(), DurationMS: time.Since(started).Milliseconds(),
-		Usage: switchboard.Usage{InputTokens: u.InputTokens + a.usage.Input, OutputTokens: u.OutputTokens + a.usage.Output},
-	}, thread.Header{})
-}
-
-// fail ends the run; the text so far is kept, and never called an answer.
-func (x *execution) fail(ctx context.Context, p *switchboard.AgentFailedEvent) error {
-	p.PartialText = x.open.text()
-	return x.until(ctx, p, thread.Header{})
+	h := x.header(a)
+	switch {
+	case v != nil && v.Rejected && v.Advice != "" && drafts == 0 && x.agent.Run == nil:
+		h.Note.Advice = thread.Excerpt(v.Advice, maxAdvice)
+		return x.until(ctx, &switchboard.AgentMessageEvent{MessageID: a.message, Step: a.n, Text: a.text.String(), Calls: []switchboard.Call{}}, h)
+	case v != nil && v.Rejected:
+		p := failure(switchboard.QualityRejected, "the answer was not good enough", true, a.text.String())
+		return x.until(ctx, p, h)
+	}
+	p := &switchboard.AgentCompletedEvent{
+		MessageID: a.message, Text: a.text.String(), DurationMS: time.Since(started).Milliseconds(),
+		Usage: switchboard.Usage{InputTokens: u.InputTokens + h.Usage.InputTokens, OutputTokens: u.OutputTokens + h.Usage.OutputTokens},
+	}
+	if v != nil {
+		p.Quality = &v.Quality
+	}
+	err := x.until(ctx, p, h)
+	if err == nil {
+		x.t.done = done{run: x.id, agent: x.agent, answer: p.Text}
+	}
+	return err
 }

@@ -29,6 +29,7 @@ type task struct {
 	st      *thread.State
 	history []thread.Entry // what agents remember; nil until it is asked for
 	claim   uint64         // sequence of our newest claim
+	done    done           // the run completed last
 }
 
 // point is a step boundary.
@@ -179,6 +180,9 @@ func (t *task) once(ctx context.Context) (done bool, err error) {
 	case what == thread.Nothing && call != nil:
 		defer t.mu.Unlock()
 		return t.await(ctx, run, expires, call)
+	case what == thread.Nothing && t.done.run != "":
+		t.mu.Unlock()
+		return false, t.title(ctx)
 	case what == thread.Nothing, !t.onDuty(what, run):
 		t.mu.Unlock()
 		return true, t.ack(ctx)
@@ -235,11 +239,12 @@ func (t *task) await(ctx context.Context, run *thread.Run, expires time.Time, ca
 func (t *task) take(ctx context.Context, what thread.Action, run *thread.Run) (bool, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	h := thread.Header{Wake: t.w.Seq(), Delivery: t.w.Delivery()}
+	a := t.r.agents[run.Agent]
+	h := thread.Header{Wake: t.w.Seq(), Delivery: t.w.Delivery(), Note: thread.Note{Keep: a.sumsUp()}}
 	attempt := run.Attempt + 1
 	var p switchboard.EventPayload
 	if run.Phase == thread.Queued {
-		p = &switchboard.AgentStartedEvent{Agent: run.Agent, Model: t.r.modelOf(run.Agent), Attempt: attempt}
+		p = &switchboard.AgentStartedEvent{Agent: run.Agent, Model: a.ModelName(), Attempt: attempt}
 	} else {
 		resumed := &switchboard.AgentResumedEvent{Attempt: attempt, Reason: switchboard.ResumedTakeover}
 		switch what {
@@ -263,12 +268,4 @@ func (t *task) take(ctx context.Context, what thread.Action, run *thread.Run) (b
 		t.r.takeovers.Inc()
 	}
 	return true, nil
-}
-
-// modelOf names the model of an agent, "" if there is no such agent.
-func (r *Runner) modelOf(agent string) string {
-	if a, ok := r.agents[agent]; ok {
-		return a.Model.Name()
-	}
-	return ""
 }

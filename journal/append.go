@@ -29,7 +29,7 @@ func (j *Journal) Append(ctx context.Context, u switchboard.UserID, d thread.Dra
 	s := j.Shard(u)
 	t := d.Event.ThreadID
 	direction := "out"
-	if d.Event.Type.ByPerson() {
+	if d.Event.ByPerson() {
 		direction = "in"
 	}
 	if err := j.writable(needed(d.Event.Type)); err != nil {

@@ -71,7 +71,7 @@ type Chunk struct {
 	Text     string
 	Call     *CallChunk
 	Result   *CallResult
-	State    json.RawMessage // to be kept with the message and given back; at most 64 KiB
+	State    json.RawMessage // JSON to be kept with the message and given back; more than 56 KiB are left out
 	Usage    *Usage
 	Finish   Finish
 }
@@ -84,7 +84,8 @@ type CallResult struct {
 	Failed bool
 }
 
-// CallChunk is a piece of the Index-th call: ID and Tool come in its first piece, Arguments in any.
+// CallChunk is a piece of the Index-th call: ID and Tool come in its first piece, Arguments in any. Where results divide
+// an answer into messages, the calls of each may be numbered from 0, or on.
 type CallChunk struct {
 	Index     int
 	ID        string

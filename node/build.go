@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/netra-systems/switchboard"
@@ -23,9 +24,6 @@ import (
 	"github.com/netra-systems/switchboard/tool/builtin"
 	"github.com/netra-systems/switchboard/tool/mcp"
 )
-
-// errNotYet is the kind of a problem with a key that is known, but does nothing in this version.
-var errNotYet = errors.New("not in this version")
 
 // CheckConfig reads the file of the settings as Serve does and makes everything of it that needs no network. It returns
 // what is configured, in one line. Errors: ErrSetting, with config.Problems if the file is at fault.
@@ -77,6 +75,9 @@ func (s Settings) tools(n *Node, c *config.Config) (out []tool.Tool) {
 	}
 	if s.FetchURL || c.Enabled(fetchTool, false) {
 		out = append(out, builtin.NewFetchURL(builtin.FetchConfig{}))
+	}
+	if slices.ContainsFunc(c.Agents, func(a config.Agent) bool { return a.Remote != nil }) {
+		out = append(out, interrupt{})
 	}
 	return out
 }
@@ -131,13 +132,6 @@ func (b *builder) bad(key string, err error) {
 	b.problems = append(b.problems, b.c.Problem(config.ErrValue, key, "%v", err))
 }
 
-// later refuses a key if the file has it.
-func (b *builder) later(key string) {
-	if b.c.Has(key) {
-		b.problems = append(b.problems, b.c.Problem(errNotYet, key, "this version cannot do that yet"))
-	}
-}
-
 // agents returns the agents of the file, or the one that there is without any.
 func (b *builder) agents() []config.Agent {
 	if len(b.c.Agents) > 0 {
@@ -154,13 +148,15 @@ func (b *builder) agents() []config.Agent {
 func (b *builder) agent(a config.Agent) (agent.Agent, error) {
 	key := "agents." + a.Name
 	out := agent.Agent{
-		Name: a.Name, Description: a.Description, Instructions: a.Instructions, Tools: a.Tools, Handoff: a.Handoff, Ask: a.Ask,
+		Name: a.Name, Description: a.Description, Instructions: a.Instructions, Tools: a.Tools, Handoff: a.Handoff, Ask: a.Ask, Titles: a.Titles,
 		Budget: agent.Budget{Steps: a.Budget.Steps, Tokens: a.Budget.Tokens, Time: a.Budget.Time, Cost: a.Budget.Cost},
 	}
-	b.window(key, a)
+	if a.Context != nil {
+		out.Context = agent.Context{Tokens: a.Context.Tokens, Summary: a.Context.Summary}
+	}
 	out.Gate = b.gate(key, a)
 	if a.Remote != nil {
-		out.Model = b.remote(key, a)
+		out.Model, out.Tools = b.remote(key, a), append(slices.Clone(a.Tools), agui.InterruptTool)
 		return out, nil
 	}
 	if m := b.c.ModelOf(a); m != nil {
@@ -170,14 +166,6 @@ func (b *builder) agent(a config.Agent) (agent.Agent, error) {
 	m, err := b.s.chooseModel()
 	out.Model = m
 	return out, err
-}
-
-// window bounds what the model of an agent is shown, and says whether it gives titles.
-func (b *builder) window(key string, a config.Agent) {
-	b.later(key + ".context")
-	if a.Titles {
-		b.later(key + ".titles")
-	}
 }
 
 // gate makes what judges the answers of an agent; nil: nothing does.

@@ -172,7 +172,7 @@ func fake(t *testing.T) *fakemodel.Server {
 	return f
 }
 
-// TestExamplesBuild: each example can be served, but for what this version says that it cannot do.
+// TestExamplesBuild: each example can be served.
 func TestExamplesBuild(t *testing.T) {
 	for _, name := range []string{"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GRAPH_TOKEN", "TICKETS_TOKEN"} {
 		t.Setenv(name, "a-secret-word")
@@ -186,14 +186,8 @@ func TestExamplesBuild(t *testing.T) {
 		if strings.Contains(sum, "secret-word") || err != nil && strings.Contains(err.Error(), "secret-word") {
 			t.Errorf("%s: a value is told: %s %v", name, sum, err)
 		}
-		var p config.Problems
-		if err != nil && !errors.As(err, &p) {
+		if err != nil {
 			t.Errorf("%s: %v", name, err)
-		}
-		for _, one := range p {
-			if one.Kind != errNotYet || one.Line == 0 {
-				t.Error(one)
-			}
 		}
 	}
 }

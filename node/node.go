@@ -201,13 +201,22 @@ func (n *Node) serve() (err error) {
 	if n.transport, err = transport.New(c, n.auth, n.router, open); err != nil {
 		return err
 	}
-	return rest.Mount(rest.Config{Agents: n.listAgents, Tools: n.listTools}, n.transport, n.auth, n.router)
+	return rest.Mount(rest.Config{Agents: n.listAgents, Tools: n.listTools, Usage: n.usage}, n.transport, n.auth, n.router)
+}
+
+// usage sums up what models have read and written for a user.
+func (n *Node) usage(ctx context.Context, u switchboard.UserID) (sum switchboard.Usage, err error) {
+	err = n.delivery.Index(ctx, u, func(x *thread.Index) error {
+		sum = x.Usage()
+		return nil
+	})
+	return sum, err
 }
 
 func (n *Node) listAgents(context.Context, switchboard.UserID) ([]rest.Agent, error) {
 	out := []rest.Agent{}
 	for _, a := range n.cfg.Agents {
-		out = append(out, rest.Agent{Name: a.Name, Description: a.Description, Model: a.Model.Name()})
+		out = append(out, rest.Agent{Name: a.Name, Description: a.Description, Model: a.ModelName()})
 	}
 	return out, nil
 }

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -153,7 +154,7 @@ func (s Settings) config(store journal.Config, registry *prometheus.Registry, lo
 		return Config{}, err
 	}
 	return Config{
-		Name: s.nodeName(), Version: Version(), Journal: store, Auth: auth.Config{}, Agents: made.agents, Registry: registry, Log: log, Check: s.Journal == "",
+		Name: s.nodeName(), Version: Version(), Journal: store, Auth: auth.Config{}, Agents: slices.Concat(s.Agents, made.agents), Registry: registry, Log: log, Check: s.Journal == "",
 		Transport: transport.Config{AllowedOrigins: s.AllowOrigin, AllowedHosts: s.AllowHost, TrustedProxies: proxies, Static: web.Handler()},
 		Limits:    c.Limits, Approval: c.ApprovalTimeout, Policies: made.policies, MCP: made.servers,
 		Tools: func(n *Node) []tool.Tool { return s.tools(n, c) },
@@ -179,7 +180,7 @@ func (s Settings) announce(w io.Writer, at net.Addr, n *Node, password string, c
 	if s.TLSCert != "" {
 		scheme = "https"
 	}
-	store, model := s.Data+" (on disk before every ack)", n.cfg.Agents[0].Model.Name()
+	store, model := s.Data+" (on disk before every ack)", n.cfg.Agents[0].ModelName()
 	if s.Sync > 0 {
 		store = fmt.Sprintf("%s (synced every %v)", s.Data, s.Sync)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/netra-systems/switchboard/agent"
 	"github.com/netra-systems/switchboard/model"
 	"github.com/netra-systems/switchboard/model/openai"
 	"github.com/netra-systems/switchboard/model/scripted"
@@ -38,6 +39,8 @@ type Settings struct {
 	TLSKey      string        `help:"Key file (PEM)." env:"SWITCHBOARD_TLS_KEY" name:"tls-key" type:"path" placeholder:"FILE"`
 	LogLevel    string        `help:"debug, info, warn or error." default:"warn" enum:"debug,info,warn,error" env:"SWITCHBOARD_LOG_LEVEL"`
 	LogFormat   string        `help:"text or json." default:"text" enum:"text,json" env:"SWITCHBOARD_LOG_FORMAT"`
+
+	Agents []agent.Agent `kong:"-"` // of a program that has Switchboard as a library; the first answers messages that name none
 
 	AdminPassword string `help:"Password of the first user." env:"SWITCHBOARD_ADMIN_PASSWORD" hidden:""`
 }

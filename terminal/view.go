@@ -43,13 +43,14 @@ type written struct {
 // view writes a thread, event by event, with the texts that are being written between them. It shows each character of
 // a text once. It belongs to one goroutine.
 type view struct {
-	on    paper
-	texts map[switchboard.RunID]map[string]*written // by kind and message
-	calls map[switchboard.CallID]string             // that have not ended, as they were shown
-	open  string                                    // the text or call at the end of the paper
-	last  *written                                  // the answer shown last in a run
-	mine  func(switchboard.FrameID) bool            // whether a message was typed here
-	saw   uint64                                    // n of the last event
+	on     paper
+	texts  map[switchboard.RunID]map[string]*written // by kind and message
+	calls  map[switchboard.CallID]string             // that have not ended, as they were shown
+	askers []string                                  // agents that wait for others, the newest last
+	open   string                                    // the text or call at the end of the paper
+	last   *written                                  // the answer shown last in a run
+	mine   func(switchboard.FrameID) bool            // whether a message was typed here
+	saw    uint64                                    // n of the last event
 }
 
 func newView(on paper, mine func(switchboard.FrameID) bool) *view {
@@ -165,7 +166,7 @@ func (v *view) event(e switchboard.Event) {
 	case *switchboard.ToolExecutingEvent, *switchboard.ToolCompletedEvent:
 		v.call(p)
 	case *switchboard.AgentHandoffEvent:
-		v.aside("%s goes on instead of %s", inLine(p.To, longLine), inLine(p.From, longLine))
+		v.handed(p)
 	case *switchboard.AgentResumedEvent:
 		v.resumed(e.RunID, p)
 	case *switchboard.AgentCompletedEvent:
@@ -179,7 +180,7 @@ func (v *view) event(e switchboard.Event) {
 	}
 	if e.Type.Terminal() {
 		v.begin("")
-		v.last = nil
+		v.last, v.askers = nil, nil
 		delete(v.texts, e.RunID)
 	}
 }
@@ -235,6 +236,27 @@ func (v *view) decided(p *switchboard.ToolDecidedEvent) {
 		v.aside("approved")
 	default:
 		v.aside("denied")
+	}
+}
+
+// handed tells which agent goes on: one that is asked, for a call that asks has begun; the one that asked; or another.
+func (v *view) handed(p *switchboard.AgentHandoffEvent) {
+	from, to := inLine(p.From, longLine), inLine(p.To, longLine)
+	asking := 0
+	for _, line := range v.calls {
+		if strings.HasPrefix(line, "ask_") {
+			asking++
+		}
+	}
+	switch k := len(v.askers); {
+	case asking > k:
+		v.askers = append(v.askers, p.From)
+		v.aside("%s asks %s", from, to)
+	case k > 0 && v.askers[k-1] == p.To:
+		v.askers = v.askers[:k-1]
+		v.aside("%s has answered %s", from, to)
+	default:
+		v.aside("%s goes on instead of %s", to, from)
 	}
 }
 

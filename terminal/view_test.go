@@ -100,6 +100,14 @@ func TestView(t *testing.T) {
 				event(&switchboard.ToolCompletedEvent{CallID: "c2", Tool: "clock", Status: switchboard.CallError, Error: "no such place"}),
 				completed("m2", "2")},
 			"I add.\n· calculator 1+1 → 2  (1.5 s)\n· clock {\"a\":1,\"b\":[2]}\n· clock {}\n· clock {\"a\":1,\"b\":[2]} → error: no such place\n2\n"},
+		"agents that ask and hand over": {
+			[]happening{started, event(&switchboard.ToolExecutingEvent{CallID: "c1", Tool: "ask_b", Arguments: []byte(`{"task":"t"}`)}),
+				event(&switchboard.AgentHandoffEvent{From: "a", To: "b"}), event(&switchboard.ToolExecutingEvent{CallID: "c2", Tool: "ask_c", Arguments: []byte(`{"task":"u"}`)}),
+				event(&switchboard.AgentHandoffEvent{From: "b", To: "c"}), event(&switchboard.AgentHandoffEvent{From: "c", To: "d"}),
+				event(&switchboard.AgentMessageEvent{MessageID: "m1", Text: "d says"}), event(&switchboard.AgentHandoffEvent{From: "d", To: "b"}),
+				event(&switchboard.ToolCompletedEvent{CallID: "c2", Tool: "ask_c", Status: switchboard.CallOK, Result: []byte(`"d says"`)}),
+				event(&switchboard.AgentHandoffEvent{From: "b", To: "a"}), completed("m2", "so")},
+			"· ask_b t\n# a asks b\n· ask_c u\n# b asks c\n# d goes on instead of c\nd says\n# d has answered b\n· ask_c u → d says\n# b has answered a\nso\n"},
 		"half an answer": {
 			[]happening{started, text("m", "Once up"), event(&switchboard.AgentStoppedEvent{Reason: switchboard.StoppedByUser, PartialText: "Once upon"})},
 			"Once upon\n# stopped\n"},

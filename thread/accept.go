@@ -187,7 +187,7 @@ func (s *State) undecided(id switchboard.CallID) error {
 	}
 	c := r.Call(id)
 	switch {
-	case id.Step() > 0 && id.Step() < r.Step.N:
+	case c == nil && id.Step() > 0 && id.Step() <= r.Last && id.Step() != r.Step.N:
 		return switchboard.Errorf(switchboard.Conflict, "the call has ended").At(field)
 	case c == nil || !c.Asked && !c.Done:
 		return notFound(field)

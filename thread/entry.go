@@ -5,7 +5,11 @@
 // does I/O. A State is not safe for concurrent use; Entries are immutable once read.
 package thread
 
-import "github.com/netra-systems/switchboard"
+import (
+	"encoding/json"
+
+	"github.com/netra-systems/switchboard"
+)
 
 // Entry is an event as the log holds it.
 type Entry struct {
@@ -19,7 +23,7 @@ type Entry struct {
 // Header is what the log keeps beside an event and never sends to a device.
 type Header struct {
 	N        uint64                    `json:"n"`           // number within the thread, also of a tombstone
-	In       uint64                    `json:"i,omitzero"`  // number among the entries that people wrote, of one of them
+	In       uint64                    `json:"i,omitzero"`  // entries that people wrote, up to this one: of theirs, and of a title that an agent gave
 	Window   Window                    `json:"f,omitzero"`  // before this entry
 	Append   string                    `json:"a"`           // random per writer and decision, kept over its retries
 	Digest   string                    `json:"g,omitempty"` // of the message that was accepted
@@ -28,9 +32,24 @@ type Header struct {
 	Attempt  int                       `json:"t,omitzero"` // of the run that holds the thread, after this event
 	Held     bool                      `json:"h,omitzero"` // by a worker: it does not wait for a person
 	Delivery uint64                    `json:"d,omitzero"` // delivery count of that wake-up
-	Usage    switchboard.Usage         `json:"u,omitzero"` // of the model step that the event records
-	Chain    string                    `json:"c"`          // hash of the previous chain value and the event
-	Summary  switchboard.ThreadSummary `json:"s"`          // the thread's row in the list, after this event
+	Usage    switchboard.Usage         `json:"u,omitzero"` // of a model, as far as no entry before has it
+	Total    switchboard.Usage         `json:"z,omitzero"` // of the thread, after this event
+	Named    bool                      `json:"l,omitzero"` // the thread's title was given, by a person or an agent, after this event
+	Note     Note                      `json:"o,omitzero"`
+	Chain    string                    `json:"c"` // hash of the previous chain value and the event
+	Summary  switchboard.ThreadSummary `json:"s"` // the thread's row in the list, after this event
+}
+
+// Note is what a worker must know of an agent's event, and a device need not.
+type Note struct {
+	State     json.RawMessage    `json:"m,omitzero"`  // what the model wants back with its message: JSON
+	Elsewhere []int              `json:"e,omitempty"` // the message's calls that the model's side ran itself, from 0
+	Ask       switchboard.CallID `json:"q,omitempty"` // of agent_handoff: the call that the other agent answers
+	Back      bool               `json:"b,omitzero"`  // of agent_handoff: the agent that was asked has answered
+	Failed    string             `json:"x,omitempty"` // of agent_message: why an agent that was asked could not answer
+	Advice    string             `json:"v,omitempty"` // of agent_message: the answer is withdrawn, to be written anew so
+	Covers    uint64             `json:"c,omitzero"`  // of agent_thinking: the n up to which its text sums the thread up
+	Keep      bool               `json:"k,omitzero"`  // the agent that begins here sums up what it cannot keep
 }
 
 // Draft is an event that is to be appended; the log fills in the rest.

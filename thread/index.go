@@ -14,8 +14,9 @@ type Row struct {
 	Seq     uint64 // of the thread's newest entry
 	N       uint64
 	Chain   string
-	Attempt int  // of the active run
-	Held    bool // by a worker
+	Usage   switchboard.Usage // of all runs, also when the thread is deleted
+	Attempt int               // of the active run
+	Held    bool              // by a worker
 	Deleted bool
 }
 
@@ -26,6 +27,7 @@ type Index struct {
 	order []*Row // by Seq, ascending
 	busy  int    // threads with a run that is active or waits
 	held  int    // threads with a run that a worker holds
+	usage switchboard.Usage
 }
 
 // NewIndex returns the index of a user whose threads end with these entries, in order.
@@ -41,7 +43,7 @@ func NewIndex(heads []Entry) *Index {
 func (x *Index) Apply(e Entry) {
 	x.Put(&Row{
 		Summary: e.Header.Summary, Seq: e.Seq, N: e.Header.N, Chain: e.Header.Chain, Attempt: e.Header.Attempt, Held: e.Header.Held,
-		Deleted: e.Header.Summary.Created.IsZero(),
+		Deleted: e.Header.Summary.Created.IsZero(), Usage: e.Header.Total,
 	})
 }
 
@@ -103,7 +105,12 @@ func (x *Index) count(r *Row, by int) {
 	if r.Held {
 		x.held += by
 	}
+	x.usage.InputTokens += int64(by) * r.Usage.InputTokens
+	x.usage.OutputTokens += int64(by) * r.Usage.OutputTokens
 }
+
+// Usage returns what models have read and written for the user in all threads, also in those deleted.
+func (x *Index) Usage() switchboard.Usage { return x.usage }
 
 // HeldBeside returns in how many threads but t a worker holds a run.
 func (x *Index) HeldBeside(t switchboard.ThreadID) int {

@@ -9,7 +9,7 @@ import (
 )
 
 // rowsVersion begins every encoding of rows: another one is not read.
-const rowsVersion = 1
+const rowsVersion = 2
 
 const (
 	rowDeleted = 1 << iota
@@ -35,7 +35,8 @@ func EncodeRows(rows []*Row) []byte {
 		if r.Held {
 			flags |= rowHeld
 		}
-		for _, v := range []uint64{r.Seq, r.N, uint64(r.Attempt), flags, millis(r.Summary.Created), millis(r.Summary.Updated)} {
+		for _, v := range []uint64{r.Seq, r.N, uint64(r.Attempt), flags, millis(r.Summary.Created), millis(r.Summary.Updated),
+			uint64(r.Usage.InputTokens), uint64(r.Usage.OutputTokens)} {
 			out = binary.AppendUvarint(out, v)
 		}
 		for _, s := range []string{string(r.Summary.ThreadID), r.Chain, r.Summary.Title, r.Summary.LastText, string(r.Summary.ActiveRun)} {
@@ -57,6 +58,7 @@ func DecodeRows(b []byte) ([]*Row, error) {
 		flags := d.number()
 		r.Deleted, r.Held = flags&rowDeleted != 0, flags&rowHeld != 0
 		r.Summary.Created, r.Summary.Updated = instant(d.number()), instant(d.number())
+		r.Usage = switchboard.Usage{InputTokens: int64(d.number()), OutputTokens: int64(d.number())}
 		r.Summary.ThreadID, r.Chain = switchboard.ThreadID(d.text()), d.text()
 		r.Summary.Title, r.Summary.LastText, r.Summary.ActiveRun = d.text(), d.text(), switchboard.RunID(d.text())
 		out = append(out, r)

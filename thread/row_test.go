@@ -13,7 +13,7 @@ import (
 func TestRows(t *testing.T) {
 	rows := []*thread.Row{
 		{Seq: 1, N: 1, Deleted: true, Summary: switchboard.ThreadSummary{ThreadID: home, Updated: switchboard.At(noon)}},
-		{Seq: 1 << 60, N: 300, Chain: "c", Attempt: 2, Held: true, Summary: switchboard.ThreadSummary{
+		{Seq: 1 << 60, N: 300, Usage: switchboard.Usage{InputTokens: 1 << 40, OutputTokens: 7}, Chain: "c", Attempt: 2, Held: true, Summary: switchboard.ThreadSummary{
 			ThreadID: home, Title: "täglich \x00", LastText: "", Created: switchboard.At(noon), Updated: switchboard.At(noon.Add(time.Hour)), ActiveRun: run1}},
 	}
 	b := thread.EncodeRows(rows)

@@ -3,77 +3,10 @@ package thread
 import (
 	"slices"
 	"sort"
-	"strings"
 	"time"
 
 	"github.com/netra-systems/switchboard"
 )
-
-// Phase is where a run stands.
-type Phase int
-
-// The phases of a run; one that has ended is forgotten.
-const (
-	Queued    Phase = iota
-	Active          // claimed by a worker
-	Suspended       // waits for a person
-)
-
-// Run is a run that has not ended.
-type Run struct {
-	ID      switchboard.RunID
-	N       uint64 // of its message
-	Message switchboard.FrameID
-	Agent   string
-	Phase   Phase
-	Attempt int
-	Lost    int           // takeovers in a row without a new step
-	Started time.Time     // of the first attempt
-	Paused  time.Time     // when it began to wait for a person
-	Waited  time.Duration // for persons, in all
-	Worker  string        // of the newest claim
-	Claim   uint64        // sequence of the newest claim
-	Wake    uint64        // wake-up under which it was made
-	Stop    switchboard.StopReason
-	Step    Step              // the newest
-	Calls   int               // of all steps
-	Usage   switchboard.Usage // of recorded steps
-	Entries []uint64          // numbers of its entries
-	Steers  []Steer           // messages that wait to be taken
-}
-
-// Deadline returns when the run must have ended if it may work for so long: the time that it waits for people does not
-// count.
-func (r *Run) Deadline(limit time.Duration) time.Time { return r.Started.Add(limit + r.Waited) }
-
-// Step is a model step of a run and the calls it asked for.
-type Step struct {
-	N        int  // from 1; 0 before the first
-	Recorded bool // its agent_message is stored
-	Thought  bool // the agent has said what the step is about
-	Calls    []Call
-}
-
-// Call is a tool call of a step.
-type Call struct {
-	switchboard.Call
-	Asked    bool // a person must decide
-	Expires  time.Time
-	Decision switchboard.Decision
-	Expired  bool
-	Started  bool
-	Done     bool
-}
-
-// Waits reports whether the call waits for a person.
-func (c *Call) Waits() bool { return c.Asked && c.Decision == "" && !c.Done }
-
-// Steer is a message handed to a running agent.
-type Steer struct {
-	N       uint64
-	Message switchboard.FrameID
-	Agent   string
-}
 
 // Accepted is what is known of a message that was accepted.
 type Accepted struct {
@@ -88,6 +21,8 @@ type State struct {
 	Thread switchboard.ThreadID
 	Position
 	Summary switchboard.ThreadSummary
+	Total   switchboard.Usage // of all runs, as far as the log knows
+	Named   bool              // the title was given: it is not the first message's
 	Deleted bool
 	Runs    []*Run // the active or suspended one first, then the queue
 	Asked   []uint64
@@ -194,21 +129,27 @@ func (s *State) Expiry() (time.Time, *Call) {
 func (s *State) Apply(e Entry) {
 	rested := s.AtRest()
 	if s.Position == s.before && s.N > 0 { // the first that is known of the thread
-		s.Summary = e.Header.Summary
-		s.In, s.behind = e.Header.In-1, e.Header.In-1
+		s.Summary, s.Named, s.Total = e.Header.Summary, e.Header.Named, less(e.Header.Total, e.Header.Usage)
+		s.In = e.Header.In
+		if e.Event.ByPerson() {
+			s.In--
+		}
+		s.behind = s.In
 	}
 	s.Position = Position{N: e.Header.N, Seq: e.Seq, Chain: e.Header.Chain}
-	if e.Event.Type.ByPerson() {
+	s.Total = sum(s.Total, e.Header.Usage)
+	s.Named = s.Named || e.Event.Type == switchboard.ThreadRenamed
+	s.apply(e)
+	if e.Event.ByPerson() {
 		s.In++
 		s.mark(e)
+		s.recall(e)
 	}
-	s.apply(e)
-	s.recall(e)
 	s.summarize(e)
 	switch {
 	case s.AtRest():
 		s.Duty, s.Claimed = 0, 0
-	case rested && e.Event.Type.ByPerson():
+	case rested && e.Event.ByPerson():
 		s.Duty, s.Claimed = e.Seq, 0
 	}
 	if h := e.Header; h.Wake != 0 && h.Wake == s.Duty {
@@ -242,6 +183,7 @@ func (s *State) apply(e Entry) {
 	default:
 		if r := s.Run(e.Event.RunID); r != nil {
 			r.Entries = append(r.Entries, e.Header.N)
+			r.spend(e.Header.Usage)
 			s.advance(r, e)
 		}
 	}
@@ -272,215 +214,6 @@ func (s *State) remember(e Entry, id switchboard.FrameID, run switchboard.RunID)
 	}
 }
 
-// queue takes a message: as the next run, the last one, or to steer the running one.
-func (s *State) queue(e Entry, p *switchboard.UserMessageEvent) {
-	n := e.Header.N
-	busy := s.Busy()
-	if p.OnBusy == switchboard.Steer && busy != nil && busy.Stop == "" {
-		busy.Steers = append(busy.Steers, Steer{N: n, Message: p.ID, Agent: p.Agent})
-		return
-	}
-	r := &Run{ID: p.RunID, N: n, Message: p.ID, Agent: p.Agent, Entries: []uint64{n}}
-	if busy != nil && (p.OnBusy == switchboard.Interrupt || p.OnBusy == switchboard.Rollback) {
-		reason := switchboard.StoppedInterrupt
-		if p.OnBusy == switchboard.Rollback {
-			reason = switchboard.StoppedRollback
-		}
-		s.stop(busy.ID, reason)
-		s.Runs = slices.Insert(s.Runs, 1, r)
-		return
-	}
-	s.Runs = append(s.Runs, r)
-}
-
-// stop marks a run; the first reason stays.
-func (s *State) stop(id switchboard.RunID, why switchboard.StopReason) {
-	s.unsteer(id)
-	r := s.Run(id)
-	if r == nil || r.Stop != "" {
-		return
-	}
-	r.Stop = why
-	if r.Phase == Queued { // it ends before those that wait in front of it, if nobody holds the thread
-		i := slices.Index(s.Runs, r)
-		first := 0
-		if s.Busy() != nil {
-			first = 1
-		}
-		s.Runs = slices.Insert(slices.Delete(s.Runs, i, i+1), first, r)
-	}
-}
-
-// unsteer lets a message that waits to be taken be a run after all.
-func (s *State) unsteer(id switchboard.RunID) {
-	for _, r := range s.Runs {
-		i := slices.IndexFunc(r.Steers, func(x Steer) bool { return s.Thread.Run(x.N) == id })
-		if i >= 0 {
-			s.Runs = append(s.Runs, s.fromSteer(r.Steers[i]))
-			r.Steers = slices.Delete(r.Steers, i, i+1)
-			return
-		}
-	}
-}
-
-func (s *State) fromSteer(x Steer) *Run {
-	return &Run{ID: s.Thread.Run(x.N), N: x.N, Message: x.Message, Agent: x.Agent, Entries: []uint64{x.N}}
-}
-
-func (s *State) decide(p *switchboard.ToolDecidedEvent) {
-	r := s.Run(p.CallID.Run())
-	if r == nil {
-		return
-	}
-	if c := r.Call(p.CallID); c != nil && c.Waits() {
-		c.Decision, c.Expired = p.Decision, p.By == "timeout"
-		if len(p.Arguments) > 0 {
-			c.Arguments = p.Arguments
-		}
-	}
-}
-
-// Call returns a call of the run's newest step, nil if there is none of this id.
-func (r *Run) Call(id switchboard.CallID) *Call {
-	for i := range r.Step.Calls {
-		if r.Step.Calls[i].CallID == id {
-			return &r.Step.Calls[i]
-		}
-	}
-	return nil
-}
-
-// advance folds an entry that an agent wrote.
-func (s *State) advance(r *Run, e Entry) {
-	switch p := e.Event.Payload.(type) {
-	case *switchboard.AgentStartedEvent:
-		r.claim(e, p.Attempt)
-		r.Started = e.Event.Time.Time
-	case *switchboard.AgentResumedEvent:
-		r.claim(e, p.Attempt)
-		if p.Reason == switchboard.ResumedTakeover {
-			r.Lost++
-		}
-		if !r.Step.Recorded { // its thinking, if any, belongs to a message that is void now
-			r.Step.Thought = false
-		}
-	case *switchboard.AgentThinkingEvent:
-		if p.Step > r.Step.N {
-			r.Step = Step{N: p.Step}
-		}
-		r.Step.Thought = true
-	case *switchboard.AgentMessageEvent:
-		r.Lost = 0
-		r.Step.Recorded = true
-		r.Calls += len(p.Calls)
-		r.Usage.InputTokens += e.Header.Usage.InputTokens
-		r.Usage.OutputTokens += e.Header.Usage.OutputTokens
-		for _, c := range p.Calls {
-			r.Step.Calls = append(r.Step.Calls, Call{Call: c})
-		}
-	case *switchboard.MessagesTakenEvent:
-		r.Steers = slices.DeleteFunc(r.Steers, func(x Steer) bool { return slices.Contains(p.IDs, x.Message) })
-	case *switchboard.ToolApprovalRequiredEvent:
-		if c := r.Call(p.CallID); c != nil {
-			c.Asked, c.Expires = true, p.Expires.Time
-		}
-		r.suspend(e)
-	case *switchboard.ToolExecutingEvent:
-		if c := r.Call(p.CallID); c != nil {
-			c.Started = true
-		}
-	case *switchboard.ToolCompletedEvent:
-		r.Lost = 0
-		if c := r.Call(p.CallID); c != nil {
-			c.Started, c.Done = true, true
-		}
-		r.suspend(e)
-	case *switchboard.AgentCompletedEvent, *switchboard.AgentFailedEvent, *switchboard.AgentStoppedEvent:
-		s.end(r)
-	}
-}
-
-func (r *Run) claim(e Entry, attempt int) {
-	if r.Phase == Suspended {
-		r.Waited += e.Event.Time.Sub(r.Paused)
-	}
-	r.Phase, r.Attempt, r.Worker, r.Claim, r.Wake = Active, attempt, e.Header.Worker, e.Seq, e.Header.Wake
-}
-
-// suspend lets the run wait if all that is left of its step waits for a person.
-func (r *Run) suspend(e Entry) {
-	left := 0
-	for i := range r.Step.Calls {
-		if c := &r.Step.Calls[i]; c.Waits() {
-			left++
-		} else if !c.Done {
-			return
-		}
-	}
-	if left > 0 {
-		r.Phase, r.Paused = Suspended, e.Event.Time.Time
-	}
-}
-
-// end forgets a run; messages it did not take become runs.
-func (s *State) end(r *Run) {
-	s.Runs = slices.DeleteFunc(s.Runs, func(x *Run) bool { return x == r })
-	for _, x := range r.Steers {
-		s.Runs = append(s.Runs, s.fromSteer(x))
-	}
-}
-
-// summarize keeps the thread's row in the list.
-func (s *State) summarize(e Entry) {
-	u := &s.Summary
-	u.ThreadID, u.Updated = s.Thread, e.Event.Time
-	switch p := e.Event.Payload.(type) {
-	case *switchboard.UserMessageEvent:
-		if e.Header.N == 1 {
-			u.Created, u.Title = e.Event.Time, p.Title
-		}
-		u.LastText = Excerpt(p.Text, 160)
-	case *switchboard.AgentCompletedEvent:
-		u.LastText = Excerpt(p.Text, 160)
-	case *switchboard.ThreadRenamedEvent:
-		u.Title = p.Title
-	case *switchboard.ThreadDeletedEvent:
-		*u = switchboard.ThreadSummary{ThreadID: s.Thread, Updated: e.Event.Time}
-	}
-	u.ActiveRun = ""
-	if len(s.Runs) > 0 {
-		u.ActiveRun = s.Runs[0].ID
-	}
-}
-
-// Preview writes into the draft's header what the thread will look like after it: the state itself does not change.
-func (s *State) Preview(d *Draft) {
-	c := s.clone()
-	c.Apply(Entry{User: s.User, Event: d.Event, Header: d.Header})
-	d.Header.Summary, d.Header.Attempt, d.Header.Held, d.Header.Window = c.Summary, 0, false, s.Window
-	if d.Event.Type.ByPerson() {
-		d.Header.In = c.In
-	}
-	if r := c.Busy(); r != nil {
-		d.Header.Attempt, d.Header.Held = r.Attempt, r.Phase == Active
-	}
-}
-
-// clone copies what Apply changes, but for IDs, Asked and Marks.
-func (s *State) clone() *State {
-	c := *s
-	c.IDs, c.Marks, c.Asked = map[switchboard.FrameID]Accepted{}, nil, nil
-	c.Runs = make([]*Run, len(s.Runs))
-	for i, r := range s.Runs {
-		x := *r
-		x.Step.Calls = slices.Clone(r.Step.Calls)
-		x.Steers = slices.Clone(r.Steers)
-		x.Entries = nil
-		c.Runs[i] = &x
-	}
-	return &c
-}
-
 // SeqAt returns a sequence at or below which the entry n lies, to start reading from.
 func (s *State) SeqAt(n uint64) uint64 {
 	i := sort.Search(len(s.Marks), func(i int) bool { return s.Marks[i].N > n })
@@ -490,12 +223,7 @@ func (s *State) SeqAt(n uint64) uint64 {
 	return s.Marks[i-1].Seq
 }
 
-// Excerpt returns the text in one line of at most n characters.
-func Excerpt(text string, n int) string {
-	s := strings.Join(strings.Fields(text[:min(len(text), 8*n)]), " ")
-	r := []rune(strings.ToValidUTF8(s, ""))
-	if len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-	return string(r)
+// less takes away what an entry adds, for a header tells the sum with it.
+func less(a, b switchboard.Usage) switchboard.Usage {
+	return switchboard.Usage{InputTokens: max(0, a.InputTokens-b.InputTokens), OutputTokens: max(0, a.OutputTokens-b.OutputTokens)}
 }

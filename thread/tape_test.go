@@ -92,8 +92,30 @@ func (l *tape) approval(c switchboard.CallID, after time.Duration) {
 
 func (l *tape) done(c switchboard.CallID) {
 	l.t.Helper()
+	l.begin(c)
+	l.end(c)
+}
+
+func (l *tape) begin(c switchboard.CallID) {
+	l.t.Helper()
 	l.add(c.Run(), &switchboard.ToolExecutingEvent{CallID: c, Tool: "fetch"}, thread.Header{})
+}
+
+func (l *tape) end(c switchboard.CallID) {
+	l.t.Helper()
 	l.add(c.Run(), &switchboard.ToolCompletedEvent{CallID: c, Tool: "fetch", Status: switchboard.CallOK}, thread.Header{})
+}
+
+// hand lets another agent be at work.
+func (l *tape) hand(run switchboard.RunID, to string, note thread.Note) {
+	l.t.Helper()
+	l.add(run, &switchboard.AgentHandoffEvent{From: l.s.Run(run).Agent, To: to}, thread.Header{Note: note})
+}
+
+// title lets an agent name the thread.
+func (l *tape) title(run switchboard.RunID, title string) {
+	l.t.Helper()
+	l.add(run, &switchboard.ThreadRenamedEvent{ID: switchboard.FrameID("title." + string(run)), Title: title}, thread.Header{Usage: switchboard.Usage{OutputTokens: 2}})
 }
 
 func (l *tape) complete(run switchboard.RunID) {

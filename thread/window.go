@@ -10,6 +10,9 @@ import (
 // much at most, and the runs since.
 const WindowBytes = 128 << 10
 
+// keptBytes bounds what is remembered for an agent that has not summed it up.
+const keptBytes = 2 << 20
+
 // Window says where a reader who knows nothing of a thread may begin. Every header carries it, so that neither a fold
 // nor what a model is shown costs more in a long thread than in a short one.
 type Window struct {
@@ -17,14 +20,21 @@ type Window struct {
 	Start Position `json:"s,omitzero"` // what agents remember begins here, also a place without open runs
 	Next  Position `json:"n,omitzero"` // where it will begin once there are WindowBytes behind
 	Bytes int      `json:"b,omitzero"` // from Next to Rest
+	Held  int      `json:"h,omitzero"` // from Start to Next
+	Keep  bool     `json:"k,omitzero"` // an agent sums up what it cannot keep: nothing is forgotten before
+	Sum   uint64   `json:"u,omitzero"` // the n up to which the thread is summed up
 }
 
 // rest moves the window to a place without open runs, so many bytes after the last.
 func (w *Window) rest(at Position, bytes int) {
 	w.Rest = at
-	if w.Bytes += bytes; w.Bytes >= WindowBytes {
-		w.Start, w.Next, w.Bytes = w.Next, at, 0
+	if w.Bytes += bytes; w.Bytes < WindowBytes {
+		return
 	}
+	if w.Keep && w.Next.N > w.Sum && w.Held+w.Bytes < keptBytes {
+		return
+	}
+	w.Start, w.Next, w.Held, w.Bytes = w.Next, at, w.Bytes, 0
 }
 
 // Load folds a thread from its newest rest on. What people wrote before is not known to the state: Recall reads it
@@ -49,7 +59,7 @@ func Unread(ctx context.Context, log Store, u switchboard.UserID, t switchboard.
 	s := NewState(u, t)
 	newest, _, err := log.Newest(ctx, u, t)
 	s.Position = Position{N: newest.Header.N, Seq: newest.Seq, Chain: newest.Header.Chain}
-	s.Deleted = newest.Header.Summary.Created.IsZero()
+	s.Deleted, s.Total = newest.Header.Summary.Created.IsZero(), newest.Header.Total
 	return s, err
 }
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -112,6 +112,9 @@ func NewDispatcher(c Config, tools ...Tool) (*Dispatcher, error) {
 	return d, nil
 }
 
+// Has reports whether there is a tool of this name, for whomever.
+func (d *Dispatcher) Has(name string) bool { return d.reg.get(name) != nil }
+
 // Definitions returns the definitions of the tools that the caller may use now, sorted by name, as the policies have
 // them. They must not be changed. Errors: what the caller may use cannot be told now.
 func (d *Dispatcher) Definitions(ctx context.Context, c Caller) ([]Definition, error) {
@@ -128,91 +131,11 @@ func (d *Dispatcher) Definitions(ctx context.Context, c Caller) ([]Definition, e
 	return out, nil
 }
 
-// Caller is on whose behalf a tool is called, and which tools the caller's agent may use: names, or beginnings of names
-// that end in *. A beginning grants tools that only read; one that writes must be named.
-type Caller struct {
-	User    switchboard.UserID
-	Thread  switchboard.ThreadID
-	Granted []string
-}
-
-// Request is a call to be closed: what the model asked for and what the log knows of it.
-type Request struct {
-	Call      switchboard.Call     // with the arguments of the one who approved, if there are any; none stands for {}
-	Started   bool                 // tool_executing is in the log, its tool_completed is not: a takeover
-	Decision  switchboard.Decision // "" if nobody was asked
-	Expired   bool                 // the denial came by time
-	Abandoned bool                 // close the call, do not run it
-
-	// Progress is told how far the tool has come, never after tool_completed is recorded. Nil: nobody is told.
-	Progress func(Progress)
-}
-
-// Recorder stores what the Dispatcher says.
-type Recorder interface {
-	// Record returns nil only when the event is stored.
-	Record(ctx context.Context, p switchboard.EventPayload) error
-}
-
 // NeedsApproval reports whether a person must decide before this call: it is valid (a known tool that the caller may
 // use, arguments that fit) and must be agreed to. A call that will be refused anyway bothers nobody.
 func (d *Dispatcher) NeedsApproval(ctx context.Context, c Caller, call switchboard.Call) bool {
 	e, err := d.find(ctx, c, call.Tool)
 	return err == nil && e != nil && e.Approval && e.check(arguments(call.Arguments), d.limits) == nil
-}
-
-// Dispatch closes a call: it records tool_executing (unless the request says it is in the log), runs the tool if it may
-// run, and records tool_completed. Unless the first was stored, the tool does not start. A call that was started by
-// another attempt is run again if its tool is idempotent; otherwise its outcome is unknown. A call that is abandoned
-// never runs: it ends as unknown if it had started, else as an error.
-//
-// Dispatch returns nil when tool_completed is stored, an error of rec as it is, or the cause of ctx when ctx ended
-// before the tool had a result: then nothing was recorded about the end, and the caller decides how to close the call.
-// It never waits for a tool that ignores its context.
-func (d *Dispatcher) Dispatch(ctx context.Context, c Caller, r Request, rec Recorder) error {
-	e, unsure := d.find(ctx, c, r.Call.Tool)
-	name := cleanName(r.Call.Tool)
-	args := arguments(r.Call.Arguments)
-	if !r.Started {
-		x := &switchboard.ToolExecutingEvent{CallID: r.Call.CallID, Tool: name, Arguments: d.recordable(args)}
-		if e != nil {
-			x.Title = e.Title
-		}
-		if err := rec.Record(ctx, x); err != nil {
-			return err
-		}
-	}
-	start := time.Now()
-	o := d.refuse(e, r, args)
-	if unsure != nil && !r.Abandoned && r.Decision != switchboard.Deny {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if !r.Started {
-			o = failed("whether the user may call it cannot be told now: try again later")
-		}
-	}
-	if o == nil {
-		progress := newProgress(r.Progress)
-		in := Invocation{User: c.User, Thread: c.Thread, CallID: r.Call.CallID, Arguments: args, Progress: progress.tell}
-		o = d.run(ctx, e, c, in, r.Started)
-		if progress.end(); o == nil {
-			return context.Cause(ctx)
-		}
-	}
-	done := &switchboard.ToolCompletedEvent{
-		CallID: r.Call.CallID, Tool: name, Status: o.status, Result: o.result, Truncated: o.truncated,
-		Error: cleanText(o.err, maxErrorBytes), DurationMS: time.Since(start).Milliseconds(),
-	}
-	if err := rec.Record(ctx, done); err != nil {
-		return err
-	}
-	label := "" // never the model's word: a label is for ever
-	if e != nil {
-		label = e.label()
-	}
-	d.calls.WithLabelValues(label, string(o.status)).Inc()
-	return nil
 }
 
 // find returns the tool if the caller may use it now. One that is not granted, or not to the user's roles, is answered
@@ -229,13 +152,23 @@ func (d *Dispatcher) find(ctx context.Context, c Caller, name string) (*entry, e
 	return e, nil
 }
 
+// gone reports whether a tool can no longer be called by the caller: it was withdrawn, or changed, or the user is gone.
+func (d *Dispatcher) gone(ctx context.Context, e *entry, c Caller) (bool, error) {
+	if e.step {
+		s, err := d.scopes.of(ctx, c.User)
+		return s.gone, err
+	}
+	now, err := d.find(ctx, c, e.Name)
+	return now != e, err
+}
+
 // refuse returns how a call ends that must not run, nil for one that may.
 func (d *Dispatcher) refuse(e *entry, r Request, args []byte) *outcome {
 	switch {
 	case r.Expired:
 		return &outcome{status: switchboard.CallExpired, err: "nobody approved the call in time"}
 	case r.Decision == switchboard.Deny:
-		return &outcome{status: switchboard.CallDenied, err: "the call was denied"}
+		return &outcome{status: switchboard.CallDenied, err: denied(r.Reason)}
 	case r.Started && (r.Abandoned || e == nil || !e.Idempotent):
 		return &outcome{status: switchboard.CallUnknown, err: "the call was interrupted: it may have taken effect or not"}
 	case r.Abandoned:
@@ -250,6 +183,14 @@ func (d *Dispatcher) refuse(e *entry, r Request, args []byte) *outcome {
 		return failed("the call needs approval")
 	}
 	return nil
+}
+
+// denied says that a person denied a call, and why as far as that was said.
+func denied(reason string) string {
+	if reason = strings.TrimSpace(cleanText(reason, maxReasonBytes)); reason == "" {
+		return "the call was denied"
+	}
+	return "the call was denied: " + reason
 }
 
 // outcome is how a call ended.

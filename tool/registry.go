@@ -18,6 +18,7 @@ type entry struct {
 	schema *jsonschema.Resolved
 	policy Policy
 	source string // "" for the tools of the start
+	step   bool   // of an agent in Go: not registered, and its arguments are our own
 }
 
 // newEntry checks a tool. Errors: a bad name, a schema that cannot be used.
@@ -35,8 +36,22 @@ func newEntry(t Tool, source string, ps policies) (*entry, error) {
 	return &entry{Definition: p.apply(d), tool: t, schema: schema, policy: p, source: source}, nil
 }
 
-// label is what metrics call the tool. A label is for ever: sources may rename their tools as often as they like.
-func (e *entry) label() string { return cmp.Or(e.source, e.Name) }
+// label is what metrics call the tool. A label is for ever: sources may rename their tools as often as they like, and steps
+// of agents have names that may be made up as they go.
+func (e *entry) label() string {
+	if e.step {
+		return ""
+	}
+	return cmp.Or(e.source, e.Name)
+}
+
+// known is the name under which calls that were given up are counted.
+func (e *entry) known() string {
+	if e.step {
+		return ""
+	}
+	return e.Name
+}
 
 // registry holds the tools by name: those of the start, and those of sources, which come and go.
 type registry struct {

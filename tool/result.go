@@ -16,6 +16,7 @@ import (
 
 const (
 	maxErrorBytes  = 2 << 10
+	maxReasonBytes = 1 << 10
 	maxNameBytes   = 64
 	minResultBytes = 64
 	cutMark        = "… [cut]"

@@ -32,9 +32,11 @@ func (d *Dispatcher) run(ctx context.Context, e *entry, c Caller, in Invocation,
 	if limit <= 0 {
 		limit = switchboard.Milliseconds(d.limits.ToolMS)
 	}
-	// A call that was started elsewhere has been counted there.
-	if wait := d.users.take(in.User); wait > 0 && !again {
-		return failed("too many tool calls: try again in %d s", int((wait+time.Second-1)/time.Second))
+	// A call that was started elsewhere has been counted there; steps of an agent in Go are counted by its run.
+	if !e.step {
+		if wait := d.users.take(in.User); wait > 0 && !again {
+			return failed("too many tool calls: try again in %d s", int((wait+time.Second-1)/time.Second))
+		}
 	}
 	release, err := d.users.slot(ctx, in.User, limit)
 	if ctx.Err() != nil {
@@ -48,10 +50,10 @@ func (d *Dispatcher) run(ctx context.Context, e *entry, c Caller, in Invocation,
 	}
 	defer release()
 	// The wait for a slot may have been long: the tool may be withdrawn by now, or the user gone.
-	if now, err := d.find(ctx, c, e.Name); err != nil || now != e {
+	if gone, err := d.gone(ctx, e, c); gone || err != nil {
 		return failed("no such tool")
 	}
-	call := d.users.begin(in.User, e.Name, d.stuck.WithLabelValues(e.label()))
+	call := d.users.begin(in.User, e.known(), d.stuck.WithLabelValues(e.label()))
 	if call == nil {
 		return failed("the tool does not respond: earlier calls of it are still running")
 	}

@@ -188,6 +188,9 @@ func (e *entry) check(args []byte, l switchboard.Limits) (err error) {
 			err = errors.New("the arguments could not be checked")
 		}
 	}()
+	if e.step {
+		return nil
+	}
 	if n := maxArguments(l); len(args) > n {
 		return fmt.Errorf("the arguments are longer than %d bytes", n)
 	}

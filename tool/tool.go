@@ -29,6 +29,7 @@ type Definition struct {
 	Destructive bool            // what it writes may replace or delete what was there
 	Idempotent  bool            // may be run again for the same call after a crash
 	Approval    bool            // a person must agree before each call, unless the operator says otherwise
+	Unlisted    bool            // granted like others, but no model is told of it
 	Timeout     time.Duration   // 0: the Dispatcher's
 }
 

@@ -2,12 +2,9 @@ package world_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"hash/fnv"
-	"iter"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -22,7 +19,6 @@ import (
 	"github.com/netra-systems/switchboard/client"
 	"github.com/netra-systems/switchboard/internal/world"
 	"github.com/netra-systems/switchboard/journal"
-	"github.com/netra-systems/switchboard/model"
 	"github.com/netra-systems/switchboard/thread"
 	"github.com/netra-systems/switchboard/tool"
 )
@@ -32,82 +28,6 @@ var (
 	firstSeed = flag.Int("first-seed", 1, "the first of them")
 	broken    = flag.Int("break", 0, "rules of the algorithm that are left out, an agent.Rule: seeds must fail")
 )
-
-// planner is a model that decides by what it is asked: one to three steps, the earlier ones with tools, text in chunks.
-type planner struct{}
-
-func (planner) Name() string { return "planner" }
-
-func (planner) Stream(ctx context.Context, r model.Request) iter.Seq2[model.Chunk, error] {
-	return func(yield func(model.Chunk, error) bool) {
-		asked, step := "", 1
-		for _, m := range r.Messages {
-			switch m.Role {
-			case model.User:
-				asked, step = m.Text, 1
-			case model.Assistant:
-				step++
-			}
-		}
-		h := fnv.New64a()
-		h.Write([]byte(asked))
-		rng := rand.New(rand.NewPCG(h.Sum64(), 1))
-		steps := 1 + rng.IntN(3)
-		for i := range 1 + rng.IntN(8) {
-			select {
-			case <-time.After(time.Duration(rng.IntN(2000)) * time.Millisecond):
-			case <-ctx.Done():
-				yield(model.Chunk{}, context.Cause(ctx))
-				return
-			}
-			if !yield(model.Chunk{Text: fmt.Sprintf("[%s %d.%d]", asked, step, i)}, nil) {
-				return
-			}
-		}
-		if step >= steps {
-			yield(model.Chunk{Finish: model.FinishStop}, nil)
-			return
-		}
-		for i := range 1 + rng.IntN(2) {
-			name := []string{"twice", "once", "ask", "once"}[rng.IntN(4)]
-			c := &model.CallChunk{Index: i, ID: fmt.Sprint("c", i), Tool: name, Arguments: `{}`}
-			if !yield(model.Chunk{Call: c}, nil) {
-				return
-			}
-		}
-		yield(model.Chunk{Finish: model.FinishCalls}, nil)
-	}
-}
-
-// effects counts what tools did.
-type effects struct {
-	mu sync.Mutex
-	n  map[switchboard.CallID]int
-}
-
-// effect is a tool that takes a while and counts.
-type effect struct {
-	name string
-	fx   *effects
-}
-
-func (e effect) Definition() tool.Definition {
-	return tool.Definition{Name: e.name, Title: e.name, Description: e.name, Schema: json.RawMessage(`{"type":"object"}`),
-		ReadOnly: true, Idempotent: e.name == "twice", Approval: e.name == "ask"}
-}
-
-func (e effect) Call(ctx context.Context, in tool.Invocation) (json.RawMessage, error) {
-	if e.name != "twice" {
-		e.fx.mu.Lock()
-		e.fx.n[in.CallID]++
-		e.fx.mu.Unlock()
-	}
-	select {
-	case <-time.After(time.Duration(len(in.CallID)%7) * 400 * time.Millisecond):
-	case <-ctx.Done():
-	}
-	return json.RawMessage(`"done"`), nil
-}
 
 // schedule is one random run of a world.
 type schedule struct {
@@ -230,7 +150,7 @@ func TestSeeds(t *testing.T) {
 		})
 	}
 	for _, what := range slices.Sorted(maps.Keys(hits)) {
-		t.Logf("%-20s %6d", what, hits[what])
+		t.Logf("%-34s %6d", what, hits[what])
 	}
 	t.Logf("%d seeds from %d on, %d failing, %d events, %.0f seeds/min", n, *firstSeed, failing, events, float64(n)/time.Since(begin).Minutes())
 }
@@ -243,7 +163,7 @@ func runSeed(t *testing.T, seed uint64) (*schedule, int) {
 		fx: &effects{n: map[switchboard.CallID]int{}}, sent: map[switchboard.UserID][]switchboard.Ack{},
 	}
 	s.w = world.New(t, world.Config{
-		Model: planner{}, Break: agent.Rule(*broken), Approval: time.Minute, Point: s.point,
+		Agents: cast(s.fx), Break: agent.Rule(*broken), Approval: time.Minute, Point: s.point,
 		Lose:  func(int, int, int) bool { return s.chance(0.1) },
 		Tools: []tool.Tool{effect{"twice", s.fx}, effect{"once", s.fx}, effect{"ask", s.fx}},
 	})
@@ -356,6 +276,9 @@ func (s *schedule) talk(ctx context.Context, token, name string) {
 	var id switchboard.ThreadID
 	for i := range 2 + int(s.upTo(4)) {
 		m := &switchboard.UserMessage{Text: fmt.Sprint(name, "m", i)}
+		if s.chance(0.3) {
+			m.Agent = "coder"
+		}
 		if s.chance(0.4) {
 			m.OnBusy = []switchboard.OnBusy{switchboard.Interrupt, switchboard.Rollback, switchboard.Steer}[s.upTo(3)]
 		}
@@ -483,6 +406,14 @@ func (s *schedule) runs(u switchboard.UserID, log []thread.Entry, sent []switchb
 		switch p := e.Event.Payload.(type) {
 		case *switchboard.UserMessageEvent:
 			asked[p.ID] = p.RunID
+		case *switchboard.AgentHandoffEvent:
+			s.hits["handed over"]++
+		case *switchboard.AgentMessageEvent:
+			if len(p.Calls) == 0 {
+				s.hits["said between agents, or withdrawn"]++
+			}
+		case *switchboard.ThreadRenamedEvent:
+			s.hits["named"]++
 		case *switchboard.MessagesTakenEvent:
 			for _, id := range p.IDs {
 				taken[asked[id]] = true

@@ -32,7 +32,8 @@ type Config struct {
 	Shards   int
 	AckWait  time.Duration
 	Model    model.Model
-	Tools    []tool.Tool // besides the builtin ones
+	Tools    []tool.Tool   // besides the builtin ones
+	Agents   []agent.Agent // nil: one called assistant, with the Model and all tools
 	Limits   switchboard.Limits
 	Lose     func(node, shard, n int) bool
 	Point    func(ctx context.Context, node int, p agent.Point) error
@@ -106,9 +107,12 @@ func (w *World) Start() *Node {
 	}
 	cfg := node.Config{
 		Name: fmt.Sprint("node", number), Journal: journal.Config{Connect: w.engine.Connect, Shards: w.cfg.Shards, AckWait: w.cfg.AckWait},
-		Agents: []agent.Agent{{Name: "assistant", Model: w.cfg.Model, Tools: names}}, Limits: w.cfg.Limits, Approval: w.cfg.Approval,
+		Agents: w.cfg.Agents, Limits: w.cfg.Limits, Approval: w.cfg.Approval,
 		Log:   slog.New(slog.NewTextHandler(w.cfg.Log, nil)).With("node", number),
 		Tools: func(n *node.Node) []tool.Tool { return append(n.BuiltinTools(), w.cfg.Tools...) },
+	}
+	if cfg.Agents == nil {
+		cfg.Agents = []agent.Agent{{Name: "assistant", Model: w.cfg.Model, Tools: names}}
 	}
 	cfg.Break = w.cfg.Break
 	if w.cfg.Lose != nil {

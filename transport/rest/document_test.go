@@ -79,7 +79,7 @@ func TestSchemasEqualTheTypes(t *testing.T) {
 		switchboard.Attachment{}, switchboard.Ack{}, switchboard.ThreadList{}, switchboard.ThreadSummary{},
 		switchboard.EventPage{}, switchboard.User{}, switchboard.Event{}, switchboard.Delta{}, switchboard.DeltaPayload{},
 		switchboard.ConnectionEstablished{}, switchboard.Limits{}, switchboard.Server{}, switchboard.Resync{},
-		switchboard.CaughtUp{}, switchboard.Expiring{}, switchboard.Draining{}, switchboard.Empty{},
+		switchboard.CaughtUp{}, switchboard.Expiring{}, switchboard.Draining{}, switchboard.Empty{}, switchboard.Usage{},
 		transport.Problem{}, Login{}, Session{}, Me{}, Run{}, RunRating{},
 		switchboard.QualityMetrics{}, switchboard.QualityFigures{}, switchboard.AgentFigures{}, AgentList{}, Agent{}, ToolList{}, Tool{},
 	}

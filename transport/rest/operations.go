@@ -28,8 +28,9 @@ type Session struct {
 
 // Me is the caller, as its credential says.
 type Me struct {
-	User      switchboard.User `json:"user"`
-	ExpiresAt switchboard.Time `json:"expires_at"`
+	User      switchboard.User   `json:"user"`
+	ExpiresAt switchboard.Time   `json:"expires_at"`
+	Usage     *switchboard.Usage `json:"usage,omitempty" doc:"what models have read and written for me, in all threads"`
 }
 
 // AgentList and ToolList are what GET agents and GET tools answer.
@@ -159,8 +160,16 @@ func (x *api) registerSession() {
 	})
 	operation(x, huma.Operation{
 		OperationID: "me", Method: http.MethodGet, Path: "/me", Summary: "Who I am",
-	}, func(_ context.Context, id auth.Identity, _ *none) (*output[Me], error) {
-		return answer(Me{User: id.User, ExpiresAt: switchboard.At(id.Expires)}), nil
+	}, func(ctx context.Context, id auth.Identity, _ *none) (*output[Me], error) {
+		me := Me{User: id.User, ExpiresAt: switchboard.At(id.Expires)}
+		if x.cfg.Usage != nil {
+			u, err := x.cfg.Usage(ctx, id.User.ID)
+			if err != nil {
+				return nil, err
+			}
+			me.Usage = &u
+		}
+		return answer(me), nil
 	})
 }
 

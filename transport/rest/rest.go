@@ -49,6 +49,9 @@ type Tool struct {
 type Config struct {
 	Agents func(ctx context.Context, u switchboard.UserID) ([]Agent, error) // nil: none
 	Tools  func(ctx context.Context, u switchboard.UserID) ([]Tool, error)  // nil: none
+
+	// Usage sums up what models have read and written for a user; nil: it is not told.
+	Usage func(ctx context.Context, u switchboard.UserID) (switchboard.Usage, error)
 }
 
 // api serves the operations.

@@ -30,6 +30,7 @@ type Run struct {
 	ThreadID switchboard.ThreadID `json:"thread_id"`
 	Status   RunStatus            `json:"status" enum:"queued,running,waiting,completed,failed,stopped"`
 	Events   []json.RawMessage    `json:"events" doc:"the run's events in order"`
+	Usage    *switchboard.Usage   `json:"usage,omitempty" doc:"of a completed run: what its models have read and written"`
 }
 
 // RunRating is the body of POST runs/{id}/ratings.
@@ -133,6 +134,9 @@ func (x *api) run(ctx context.Context, id auth.Identity, run switchboard.RunID) 
 			if e.RunID == run || begins(e, run) {
 				out.Events = append(out.Events, b)
 				out.Status = follow(out.Status, e, waiting)
+				if p, ok := e.Payload.(*switchboard.AgentCompletedEvent); ok {
+					out.Usage = &p.Usage
+				}
 			}
 		}
 		if after = page.Body.Next; after == 0 || out.Status.ended() {

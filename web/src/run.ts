@@ -53,6 +53,7 @@ export class Run {
   outcome: Outcome | null = null;
   rating: Rating | "" = ""; // the latest one
   version = 0;
+  #askers: string[] = []; // agents that wait for others, the newest last
 
   constructor(question: UserMessageEvent, n: number, time: string) {
     this.id = question.run_id;
@@ -104,7 +105,7 @@ export class Run {
         break;
       }
       case "agent_handoff":
-        step(`${e.payload.from} hands over to ${e.payload.to}${e.payload.reason ? `: ${e.payload.reason}` : ""}`);
+        step(this.#handed(e.payload.from, e.payload.to) + (e.payload.reason ? `: ${e.payload.reason}` : ""));
         break;
       case "agent_resumed":
         if (e.payload.reason === "takeover") step(`Went on after an interruption (attempt ${e.payload.attempt})`);
@@ -117,6 +118,17 @@ export class Run {
         break;
     }
     if (terminalEvents.includes(e.type)) this.#end(e);
+  }
+
+  // handed tells which agent goes on: one that is asked, for a call that asks has begun; the one that asked; or another.
+  #handed(from: string, to: string): string {
+    if (this.running.filter((tool) => tool.startsWith("ask_")).length > this.#askers.length) {
+      this.#askers.push(from);
+      return `${from} asks ${to}`;
+    }
+    if (this.#askers.at(-1) !== to) return `${from} hands over to ${to}`;
+    this.#askers.pop();
+    return `${from} has answered ${to}`;
   }
 
   taken(): void {

@@ -83,7 +83,7 @@ export interface ToolDecidedEvent {
   by: string;
 }
 
-// ThreadRenamedEvent: the thread has a new title.
+// ThreadRenamedEvent: the thread has a new title. One that an agent gave names the run that it was made in.
 export interface ThreadRenamedEvent {
   id: FrameID;
   title: string;
@@ -117,7 +117,7 @@ export interface AgentThinkingEvent {
   source: string;
 }
 
-// AgentMessageEvent is the result of a model step that calls tools.
+// AgentMessageEvent is the result of a model step that calls tools. Without calls it is what an agent that was asked said, or an answer that is written anew.
 export interface AgentMessageEvent {
   message_id: MessageID;
   step: number;

@@ -1,6 +1,6 @@
 // plant: agent/planted_emitter.go
-// want: only the ToolDispatcher says tool_executing and tool_completed, at tool/dispatcher.go:
-// want: only the ToolDispatcher says tool_executing and tool_completed, at tool/dispatcher.go:
+// want: only the ToolDispatcher says tool_executing and tool_completed, at tool/call.go:
+// want: only the ToolDispatcher says tool_executing and tool_completed, at tool/call.go:
 
 package agent
 
