@@ -235,36 +235,39 @@ func (s *Server) choose(r Request) (Answer, error) {
 	return a, nil
 }
 
-// readRequest reads a request as strictly as a real server does.
-func readRequest(body []byte) (Request, error) {
-	var w struct {
-		Model    string `json:"model"`
-		Messages []struct {
-			Role      string  `json:"role"`
-			Content   *string `json:"content"`
-			ToolCalls []struct {
-				ID       string `json:"id"`
-				Type     string `json:"type"`
-				Function struct {
-					Name      string `json:"name"`
-					Arguments string `json:"arguments"`
-				} `json:"function"`
-			} `json:"tool_calls"`
-			ToolCallID string `json:"tool_call_id"`
-		} `json:"messages"`
-		Tools []struct {
+// wireRequest is a request as it comes.
+type wireRequest struct {
+	Model    string `json:"model"`
+	Messages []struct {
+		Role      string  `json:"role"`
+		Content   *string `json:"content"`
+		ToolCalls []struct {
+			ID       string `json:"id"`
 			Type     string `json:"type"`
 			Function struct {
-				Name        string         `json:"name"`
-				Description string         `json:"description"`
-				Parameters  jsontext.Value `json:"parameters"`
+				Name      string `json:"name"`
+				Arguments string `json:"arguments"`
 			} `json:"function"`
-		} `json:"tools"`
-		Stream        bool `json:"stream"`
-		StreamOptions struct {
-			IncludeUsage bool `json:"include_usage"`
-		} `json:"stream_options"`
-	}
+		} `json:"tool_calls"`
+		ToolCallID string `json:"tool_call_id"`
+	} `json:"messages"`
+	Tools []struct {
+		Type     string `json:"type"`
+		Function struct {
+			Name        string         `json:"name"`
+			Description string         `json:"description"`
+			Parameters  jsontext.Value `json:"parameters"`
+		} `json:"function"`
+	} `json:"tools"`
+	Stream        bool `json:"stream"`
+	StreamOptions struct {
+		IncludeUsage bool `json:"include_usage"`
+	} `json:"stream_options"`
+}
+
+// readRequest reads a request as strictly as a real server does.
+func readRequest(body []byte) (Request, error) {
+	var w wireRequest
 	r := Request{Body: body}
 	if err := json.Unmarshal(body, &w); err != nil {
 		return r, err
