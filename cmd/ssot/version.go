@@ -56,7 +56,6 @@ func add(h io.Writer, file string) error {
 		return err
 	}
 	defer f.Close()
-	fmt.Fprintf(h, "%s\n", file)
 	_, err = io.Copy(h, f)
 	return err
 }

@@ -65,6 +65,9 @@ func (m Module) full(pkg string) string {
 
 // has reports whether a folder below the module's holds a package. A pattern folder/... needs one below the folder.
 func (m Module) has(pkg string) bool {
+	if pkg == "..." {
+		pkg = "./..."
+	}
 	under, all := strings.CutSuffix(pkg, "/...")
 	dir := filepath.Join(m.Dir, filepath.FromSlash(under))
 	entries, err := os.ReadDir(dir)

@@ -14,6 +14,9 @@ func (w *module) unused() []Finding {
 		out = append(out, w.idle(k)...)
 		for _, a := range k.Also {
 			s := w.config.symbol(a)
+			if _, ok := w.config.module.locate(s); !ok && w.config.module.own(s.pkg) {
+				continue // said already
+			}
 			if !slices.ContainsFunc(w.all.Sites, func(x Site) bool { return w.rules[x.Rule].concept == k && s.holds(x.Place) }) {
 				out = append(out, w.config.useless(k.Name.Text, a.Line, fmt.Sprintf("%s: no rule finds anything in %s: correct the name or remove it", k.Name, a)))
 			}
@@ -93,6 +96,9 @@ func (w *module) rows() []Finding {
 	for _, row := range w.config.Packages {
 		used := func(entry string) bool {
 			return slices.ContainsFunc(w.all.Crossings, func(x Crossing) bool { return x.Row == row.Name.Text && (entry == "" || x.Entry == entry) })
+		}
+		if !w.config.module.has(row.Name.Text) {
+			continue // said already
 		}
 		if !used("") {
 			out = append(out, w.config.useless("", row.Name.Line, fmt.Sprintf("no package takes its imports from the row %s: remove it", row.Name)))
