@@ -129,7 +129,7 @@ type unit struct {
 	seen   map[string]*types.Package // by path: the package and all that it imports, directly or not
 	result *Result
 	looks  []look // of the rules; nil for those that cannot find anything here
-	next   int    // the rule that is being prepared
+	at     int    // the rule that is being prepared, or looks
 }
 
 func newUnit(pass *analysis.Pass, c *Config) *unit {
@@ -168,7 +168,7 @@ func (u *unit) scan() {
 	}
 	u.looks = make([]look, len(u.rules))
 	for i, r := range u.rules {
-		u.next = i
+		u.at = i
 		u.looks[i] = r.finder.in(u)
 	}
 	for _, f := range u.pass.Files {
@@ -184,7 +184,7 @@ func (u *unit) scan() {
 				return true
 			}
 			for i, l := range u.looks {
-				if l != nil {
+				if u.at = i; l != nil {
 					u.keep(i, node{n, around}, l(node{n, around}))
 				}
 			}

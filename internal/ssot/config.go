@@ -30,7 +30,7 @@ type Concept struct {
 
 	Roles     []Role     `yaml:"roles" doc:"What plays the owner's role. Any one of the list makes a second one."`
 	Calls     []Name     `yaml:"calls" doc:"Functions and methods that only the owner calls or takes as a value: directly, by an interface of the module, or, if a type of the list is an interface, on what implements it."`
-	Makes     []Name     `yaml:"makes" doc:"Types whose values only the owner makes: by a literal that is not empty, or by new."`
+	Makes     []Name     `yaml:"makes" doc:"Types whose values only the owner makes: by a literal that is not empty, by & of one that is returned, or by new."`
 	Strings   []Name     `yaml:"strings" doc:"Beginnings of string constants that only the owner writes."`
 	Passes    *Passes    `yaml:"passes" doc:"Types whose values only the owner gives to certain functions, such as a codec's."`
 	Tables    []Name     `yaml:"tables" doc:"Types that are keys of maps only in the owner."`

@@ -20,7 +20,7 @@ type target struct {
 func (c calls) in(u *unit) look {
 	targets := u.targets(c)
 	unseen := u.unseen(c)
-	rule := u.next
+	rule := u.at
 	return func(n node) []sighting {
 		id, ok := n.Node.(*ast.Ident)
 		if !ok {
@@ -119,10 +119,19 @@ func (u *unit) is(t target, f *types.Func) (by string, ok bool) {
 	if !alike(t.typ, at) {
 		return "", false
 	}
+	if isNamed && u.owns(named, f) {
+		return "", false
+	}
 	if isNamed {
 		return ", as " + u.config.module.rel(named.Obj().Pkg().Path()) + "." + named.Obj().Name(), true
 	}
 	return ", by an interface without a name", true
+}
+
+// owns reports whether a method is the owner of the rule that is looked at: to call it is what others should do.
+func (u *unit) owns(t *types.Named, f *types.Func) bool {
+	s := u.config.symbol(u.rules[u.at].concept.Owner)
+	return s.decl == t.Obj().Name() && s.sub == f.Name() && s.pkg == u.config.module.rel(f.Pkg().Path())
 }
 
 // alike reports whether one of two types is an interface that the other implements.

@@ -26,12 +26,13 @@ func (m makes) in(u *unit) look {
 }
 
 // made returns the type of a value that a node makes. An empty literal is what functions return beside an error, and with
-// & what they decode into; only if blank is true the latter makes one.
+// & what they decode into. The latter makes one if it is returned, and wherever it is if blank is true.
 func (u *unit) made(n node, blank bool) types.Type {
 	switch x := n.Node.(type) {
 	case *ast.CompositeLit:
 		and, ok := n.parent(0).(*ast.UnaryExpr)
-		if len(x.Elts) > 0 || blank && ok && and.Op == token.AND {
+		_, returned := n.parent(1).(*ast.ReturnStmt)
+		if len(x.Elts) > 0 || (blank || returned) && ok && and.Op == token.AND {
 			return deref(u.pass.TypesInfo.TypeOf(x))
 		}
 	case *ast.CallExpr:

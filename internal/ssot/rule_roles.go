@@ -17,7 +17,7 @@ func (r *Role) in(u *unit) look {
 	if r.Signature.Text != "" {
 		return r.functions(u, name)
 	}
-	port, rule := u.iface(r.Implements), u.next
+	port, rule := u.iface(r.Implements), u.at
 	return func(n node) []sighting {
 		spec, ok := n.Node.(*ast.TypeSpec)
 		if !ok || spec.Assign.IsValid() || !name.MatchString(spec.Name.Name) {
