@@ -6,6 +6,7 @@ import (
 	"go/types"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -49,7 +50,7 @@ type configs struct {
 
 // of returns the configuration for a package; nil if it has none.
 func (k *configs) of(pass *analysis.Pass) (*Config, error) {
-	if len(pass.Files) == 0 || pass.Pkg == nil {
+	if pass.Pkg == nil || !slices.ContainsFunc(pass.Files, func(f *ast.File) bool { return !isTest(pass.Fset.File(f.FileStart).Name()) }) {
 		return nil, nil
 	}
 	if k.given != nil {
@@ -85,6 +86,8 @@ func (k *configs) of(pass *analysis.Pass) (*Config, error) {
 	}
 	return nil, nil
 }
+
+func isTest(file string) bool { return strings.HasSuffix(file, "_test.go") }
 
 // within returns a package's path below a module's.
 func within(module, pkg string) (below string, ok bool) {
@@ -173,7 +176,7 @@ func (u *unit) scan() {
 	}
 	for _, f := range u.pass.Files {
 		name := u.pass.Fset.File(f.FileStart).Name()
-		if strings.HasSuffix(name, "_test.go") || filepath.Ext(name) != ".go" {
+		if isTest(name) || filepath.Ext(name) != ".go" {
 			continue
 		}
 		u.imported(f)

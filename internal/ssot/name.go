@@ -27,6 +27,7 @@ type symbol struct {
 	sub  string // method of the type
 }
 
+// versioned is the last element of a path of gopkg.in, the only ones that have a dot as a matter of course.
 var versioned = regexp.MustCompile(`^[^.]+\.v[0-9]+`)
 
 // symbol takes a name apart.
@@ -43,9 +44,9 @@ func (n Name) symbol() symbol {
 	if text == "." || last == "..." || last == "" {
 		return symbol{pkg: text}
 	}
-	name := versioned.FindString(last)
-	if name == "" {
-		name, _, _ = strings.Cut(last, ".")
+	name, _, _ := strings.Cut(last, ".")
+	if v := versioned.FindString(last); v != "" && strings.HasPrefix(dir, "gopkg.in/") {
+		name = v
 	}
 	pkg := dir + name
 	if pkg == "" {

@@ -16,6 +16,7 @@ func TestSymbol(t *testing.T) {
 		`"github.com/nats-io/nats.go".Conn`:    {pkg: "github.com/nats-io/nats.go", decl: "Conn"},
 		`"github.com/nats-io/nats.go"`:         {pkg: "github.com/nats-io/nats.go"},
 		"gopkg.in/yaml.v3.Node.Decode":         {pkg: "gopkg.in/yaml.v3", decl: "Node", sub: "Decode"},
+		"desc.v2.New":                          {pkg: "desc", decl: "v2", sub: "New"},
 		"router.(*Router).Route":               {pkg: "router", decl: "Router", sub: "Route"},
 		"transport/rest.Server.Do":             {pkg: "transport/rest", decl: "Server", sub: "Do"},
 		"github.com/coder/websocket.Conn.Read": {pkg: "github.com/coder/websocket", decl: "Conn", sub: "Read"},

@@ -3,6 +3,7 @@ package ssot
 import (
 	"go/ast"
 	"go/constant"
+	"go/types"
 	"strconv"
 	"strings"
 )
@@ -30,7 +31,7 @@ func (l literals) in(u *unit) look {
 			}
 		}
 		v := u.pass.TypesInfo.Types[e].Value
-		if v == nil || v.Kind() != constant.String {
+		if v == nil || v.Kind() != constant.String || u.continues(e) {
 			return nil
 		}
 		for _, begin := range l {
@@ -39,6 +40,28 @@ func (l literals) in(u *unit) look {
 			}
 		}
 		return nil
+	}
+}
+
+// continues reports whether a string begins with a constant of the owner: that is to use what it has written.
+func (u *unit) continues(e ast.Expr) bool {
+	for {
+		switch x := ast.Unparen(e).(type) {
+		case *ast.BinaryExpr:
+			e = x.X
+			continue
+		case *ast.SelectorExpr:
+			e = x.Sel
+			continue
+		case *ast.Ident:
+			c, ok := u.pass.TypesInfo.Uses[x].(*types.Const)
+			if !ok || c.Pkg() == nil {
+				return false
+			}
+			at := u.pass.Fset.Position(c.Pos())
+			return u.config.right(u.rules[u.at].concept, Place{Package: u.config.module.rel(c.Pkg().Path()), File: base(at.Filename), Name: c.Name()})
+		}
+		return false
 	}
 }
 
