@@ -45,3 +45,15 @@ func TestConsolidated(t *testing.T) {
 	}
 	t.Logf("consolidated: %d findings in %d packages by %d concepts", len(r.Findings), r.Packages, len(r.Concepts))
 }
+
+// TestTheSameAlways: packages are looked at beside one another, and the report is the same to the letter.
+func TestTheSameAlways(t *testing.T) {
+	dir := t.TempDir()
+	unpack(t, dir, "consolidated.txtar", "fragmented.txtar")
+	first := whole(t, dir)
+	for range 3 {
+		if again := whole(t, dir); !reflect.DeepEqual(first, again) {
+			t.Errorf("%+v\nand then\n%+v", first, again)
+		}
+	}
+}
