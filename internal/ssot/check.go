@@ -51,7 +51,7 @@ func (c *Config) mentions() []mention {
 			}
 		}
 		if k.Emitters != nil {
-			add(name, *k.Emitters)
+			add(name, k.Emitters.Of)
 		}
 		if k.Keeps != nil {
 			add(name, k.Keeps.Types...)

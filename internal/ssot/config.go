@@ -37,7 +37,7 @@ type Concept struct {
 	Beside    *Beside    `yaml:"beside" doc:"Constants that stand beside certain others only in the owner: a table in disguise."`
 	Imports   []Name     `yaml:"imports" doc:"Import paths, or beginnings that end in /, that only the owner imports."`
 	Registers *Registers `yaml:"registers" doc:"Keys that are registered once each."`
-	Emitters  *Name      `yaml:"emitters" doc:"An interface: each type that implements it is made by one function alone. Functions in the owner and in also do not count."`
+	Emitters  *Emitters  `yaml:"emitters" doc:"Types that are made in one place each."`
 	Keeps     *Keeps     `yaml:"keeps" doc:"What only the owner keeps in shared memory."`
 }
 
@@ -72,6 +72,12 @@ type Registers struct {
 type Call struct {
 	To  Name `yaml:"to" doc:"The function or method."`
 	Arg int  `yaml:"arg" doc:"Which argument is the key, from 0. Only constants count."`
+}
+
+// Emitters says which types are made in one place each.
+type Emitters struct {
+	Of Name `yaml:"of" doc:"An interface: each type that implements it is made by one function alone. What the owner and also make does not count."`
+	In Name `yaml:"in" doc:"function, which is meant without it, or package: how large the one place is."`
 }
 
 // Keeps says what outlives a call.
@@ -136,7 +142,7 @@ func (c *Concept) rules() []rule {
 		add("registers", c.Registers.line(), registers{c, c.Registers})
 	}
 	if c.Emitters != nil {
-		add("emitters", c.Emitters.Line, emitters(*c.Emitters))
+		add("emitters", c.Emitters.Of.Line, c.Emitters)
 	}
 	if c.Keeps != nil {
 		add("keeps", c.Keeps.line(), c.Keeps)

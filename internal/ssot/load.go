@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,6 +77,9 @@ func (r *reader) check(c *Config) {
 			if role == (Role{}) {
 				r.fail(k.Name.Line, "a role of concept %s names nothing", k.Name)
 			}
+		}
+		if k.Emitters != nil && !slices.Contains([]string{"", "function", "package"}, k.Emitters.In.Text) {
+			r.fail(k.Emitters.In.Line, "emitters are in a function or a package, not in a %s", k.Emitters.In)
 		}
 		if k.Keeps != nil {
 			r.pattern(k.Keeps.Named)

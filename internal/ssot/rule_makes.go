@@ -48,11 +48,9 @@ func (u *unit) made(n node, blank bool) types.Type {
 	return nil
 }
 
-// emitters finds where types that implement an interface are made: each in one function.
-type emitters Name
-
-func (e emitters) in(u *unit) look {
-	port := u.iface(Name(e))
+// in finds where types that implement an interface are made.
+func (e *Emitters) in(u *unit) look {
+	port := u.iface(e.Of)
 	if port == nil {
 		return nil
 	}
@@ -72,6 +70,14 @@ func (e emitters) in(u *unit) look {
 		key := declared(u.config.module.rel(obj.Pkg().Path()), obj.Name()).String()
 		return []sighting{{pos: n.Pos(), what: "makes a " + key, key: key}}
 	}
+}
+
+// together reports whether two places are one: the same function, or the same package.
+func (e *Emitters) together(a, b Place) bool {
+	if e.In.Text == "package" {
+		return a.Package == b.Package
+	}
+	return a.Unit() == b.Unit()
 }
 
 // String writes the symbol as it is in the file.

@@ -29,6 +29,9 @@ func (u *unit) imported(f *ast.File) {
 	here := Place{Package: u.rel, File: base(at.Filename), Line: at.Line}
 	row, known := rowOf(rows, u.rel)
 	if !known && u.rel != "." {
+		if len(u.result.Crossings) > 0 {
+			return // once is enough
+		}
 		u.crossing(f.Name, Crossing{Place: here, Wrong: fmt.Sprintf("package %s has no row in the table of imports (%s:%d): give it one", u.rel, u.config.file, rows[0].Name.Line)})
 		return
 	}

@@ -58,6 +58,7 @@ func TestStrict(t *testing.T) {
 		{"a role", good + "    roles: [{}]\n", "a role of concept a names nothing"},
 		{"an interval", good + "    beside: {constants: a.C, with: [4xx]}\n", "6: 4xx is neither a constant"},
 		{"an integer", good + "    registers: {calls: [{to: a.C, arg: one}]}\n", "6: arg must be a int"},
+		{"an emitter", good + "    emitters: {of: a.C, in: file}\n", "6: emitters are in a function or a package, not in a file"},
 		{"YAML", "concepts: [\n", "2: "},
 	} {
 		file := filepath.Join(t.TempDir(), FileName)

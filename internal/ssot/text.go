@@ -90,7 +90,7 @@ func (c *Config) twice(rules []rule, sites []Site) []pair {
 			return a.Place.compare(b.Place)
 		})
 		for _, s := range all[1:] {
-			if rules[g.rule].kind == "emitters" && s.Place.Unit() == all[0].Place.Unit() {
+			if e, ok := rules[g.rule].finder.(*Emitters); ok && e.together(s.Place, all[0].Place) {
 				continue
 			}
 			out = append(out, pair{all[0], s})
