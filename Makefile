@@ -7,8 +7,7 @@ FUZZTIME    ?= 30s
 BENCHTIME   ?= 1s
 COUNT       ?= 1
 
-INTEGRATION := ./internal/world/... ./journal/...
-E2E         := ./cmd/...
+TESTS        = $(GO) run ./internal/cmd/tests $(if $(K),-k $(K))
 
 export CGO_ENABLED ?= 0
 
@@ -18,27 +17,23 @@ MINUTES ?= 1
 USERS   ?= 25
 NODES   ?= 0
 
-.PHONY: help test unit integration e2e race lint bench fuzz golden chaos
+.PHONY: help test mission unit integration e2e detection list race lint bench fuzz golden chaos
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## /{printf "  make %-36s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-test: ## vet and every test: unit, integration, end to end
+test: ## vet and every test: unit, integration, end to end, detection; K=name chooses by name
 	@$(GO) vet ./...
-	@begin=$$(date +%s); log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
-	{ $(GO) test -timeout 10m ./... 2>&1; echo "exit $$?"; } | tee "$$log" | grep -v -e 'no test files' -e '^exit [0-9]*$$'; \
-	ok=$$(grep -c '^ok ' "$$log"); failed=$$(grep -c -E '^FAIL[[:space:]]+[^[:space:]]' "$$log"); \
-	echo "make test: $$ok packages ok, $$failed failed, in $$(( $$(date +%s) - begin )) s"; \
-	grep -q '^exit 0$$' "$$log"
+	@$(TESTS)
 
-unit: ## the quick tests of each package
-	$(GO) test -short -skip '^TestE2E' $$($(GO) list ./... | grep -v -F -x -e "$$($(GO) list $(INTEGRATION))")
+mission unit integration detection: ## the tests of one category: see make list
+	@$(TESTS) $@
 
-integration: ## the whole path on a real journal, in simulated time
-	$(GO) test -timeout 10m $(INTEGRATION)
+e2e: ## the program as users run it; URL=https://… tests a server that is deployed, as SWITCHBOARD_E2E_USERNAME, _PASSWORD
+	@$(TESTS) $(if $(URL),--url $(URL)) e2e
 
-e2e: ## the binary as users run it
-	$(GO) test -timeout 10m -run '^TestE2E' $(E2E)
+list: ## the categories of tests, and what is in them
+	@$(TESTS) --list mission unit integration e2e detection
 
 race: export CGO_ENABLED = 1
 race: ## every test under the race detector (needs a C compiler)

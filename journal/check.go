@@ -60,7 +60,7 @@ func (j *Journal) checkShard(ctx context.Context, shard int, pace time.Duration,
 	if err != nil {
 		return err
 	}
-	last, err := j.readWhole(ctx, streamName(shard), pace, a.take)
+	last, err := j.readWhole(ctx, streamName(shard), 0, pace, a.take)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (j *Journal) checkRecords(ctx context.Context, stream string, r *Report) er
 			return err
 		}
 		var read uint64
-		last, err := j.readWhole(ctx, stream, 0, func(*nats.Msg) { read++ })
+		last, err := j.readWhole(ctx, stream, 0, 0, func(*nats.Msg) { read++ })
 		if err != nil {
 			return err
 		}
@@ -103,8 +103,9 @@ func (j *Journal) checkRecords(ctx context.Context, stream string, r *Report) er
 	}
 }
 
-// readWhole gives all messages of a stream, and returns the sequence of the last.
-func (j *Journal) readWhole(ctx context.Context, stream string, pace time.Duration, fn func(*nats.Msg)) (last uint64, err error) {
+// readWhole gives all messages of a stream after a sequence, and returns the sequence of the last.
+func (j *Journal) readWhole(ctx context.Context, stream string, after uint64, pace time.Duration, fn func(*nats.Msg)) (last uint64, err error) {
+	last = after
 	for {
 		from := last + 1
 		_, err := j.getFrom(ctx, stream, getRequest{Seq: from, Next: ">", Batch: batchSize, MaxBytes: batchBytes}, func(m *nats.Msg) (err error) {

@@ -251,6 +251,45 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// TestDeletedBeforeACrash opens a store that died before its ledger knew of a deletion: nothing is wrong with it. With one
+// entry less than the deletion explains, that is told.
+func TestDeletedBeforeACrash(t *testing.T) {
+	whole := t.TempDir()
+	o := mustOpen(t, whole)
+	o.talk(t, 0, 30)
+	o.close(t)
+	o = mustOpen(t, whole)
+	o.remove(t, 3)
+	o.remove(t, 5)
+	o.talk(t, 30, 31)
+	o.Close() // without a last word to the ledger
+	o.engine.Close()
+	for _, lose := range []bool{false, true} {
+		dir := t.TempDir()
+		must(t, os.CopyFS(dir, os.DirFS(whole)))
+		if lose {
+			user := switchboard.NewUserID("test", "", "user7")
+			lost := mustOpen(t, dir)
+			es, err := lost.Read(t.Context(), user, switchboard.NewThreadID(user, "t"), thread.Position{})
+			must(t, err)
+			conn, err := lost.engine.Connect()
+			must(t, err)
+			_, err = conn.Request(fmt.Sprintf("$JS.API.STREAM.MSG.DELETE.EVENTS_%d", lost.Shard(user)), fmt.Appendf(nil, `{"seq":%d}`, es[4].Seq), time.Second)
+			must(t, err)
+			conn.Close()
+			lost.Close()
+			lost.engine.Close()
+		}
+		o := mustOpen(t, dir)
+		found, err := o.Damage(t.Context())
+		must(t, err)
+		if lose != (len(found) > 0) {
+			t.Errorf("one entry lost: %t, found %q", lose, found)
+		}
+		o.close(t)
+	}
+}
+
 // recover: a damaged store is not ready until the loss is accepted, and takes messages of those who lost nothing.
 func (o *opened) recover(t *testing.T, damaged bool, findings []string) {
 	t.Helper()

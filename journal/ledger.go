@@ -13,8 +13,10 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/thread"
 )
 
 // The ledger says, beside the streams, how far each of them went: a store that comes back shorter, or as another one,
@@ -211,10 +213,77 @@ func (j *Journal) auditShard(ctx context.Context, shard int, kept ledger, r *Rep
 		r.find("shard %d is not the one that was written: entry %d is another", shard, was.Last)
 		return nil
 	}
-	if now.Messages == was.Messages+now.Last-was.Last && (value != "" || was.Last == 0) {
-		return nil
+	if value != "" || was.Last == 0 {
+		gone := int64(was.Messages+now.Last-was.Last) - int64(now.Messages)
+		if explained, err := j.erasedSince(ctx, shard, was.Last, gone); err != nil || explained {
+			return err
+		}
 	}
-	return j.checkShard(ctx, shard, 0, r) // threads were erased, or entries are missing
+	return j.checkShard(ctx, shard, 0, r)
+}
+
+const (
+	// auditBack is how many entries before the ledger's are looked through for threads that were still being erased when
+	// it was written.
+	auditBack = 256
+	// auditErased bounds the deleted threads that are counted one by one; with more, everything is read.
+	auditErased = 512
+)
+
+// erasedSince reports whether the threads that were deleted since an entry are why so many entries are gone: all of those
+// that were deleted after it, and some of those that were deleted shortly before. So a start after a crash need not read
+// all that there is.
+func (j *Journal) erasedSince(ctx context.Context, shard int, last uint64, gone int64) (bool, error) {
+	if gone <= 0 {
+		return gone == 0, nil
+	}
+	var tombs []thread.Entry
+	var damaged error
+	_, err := j.readWhole(ctx, streamName(shard), last-min(last, auditBack), 0, func(m *nats.Msg) {
+		e, err := entryOf(m, m.Header.Get("Nats-Subject"))
+		switch {
+		case err != nil:
+			damaged = err
+		case e.Event.Type == switchboard.ThreadDeleted:
+			tombs = append(tombs, e)
+		}
+	})
+	if err != nil || damaged != nil || len(tombs) > auditErased {
+		return false, err
+	}
+	var least, most int64
+	for _, e := range tombs {
+		left, err := j.entriesOf(ctx, shard, e.User, e.Event.ThreadID)
+		if err != nil {
+			return false, err
+		}
+		erased := int64(e.Header.N) - int64(left)
+		most += erased
+		if e.Seq > last {
+			least += erased
+		}
+	}
+	return least <= gone && gone <= most, nil
+}
+
+// entriesOf counts the entries that are left of a thread.
+func (j *Journal) entriesOf(ctx context.Context, shard int, u switchboard.UserID, t switchboard.ThreadID) (n uint64, err error) {
+	subject, err := threadSubject(shard, u, t, "*")
+	if err != nil {
+		return 0, err
+	}
+	s, err := j.js.Stream(ctx, streamName(shard))
+	if err != nil {
+		return 0, readError(err)
+	}
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(subject))
+	if err != nil {
+		return 0, readError(err)
+	}
+	for _, count := range info.State.Subjects {
+		n += count
+	}
+	return n, nil
 }
 
 // Damaged notes what was found, but for what has been accepted, until Accept. If the journal is being opened, the next

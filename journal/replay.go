@@ -66,7 +66,8 @@ func (j *Journal) merge(shard int, readers []*reader) func(context.Context) (thr
 // Replay returns a function that gives the entries with sequences in (after, upTo] of the threads of these rows, which
 // tell how far each had come at upTo, in order; false at the end. It reads the literal subjects of those threads, never
 // the log between (measured: a wildcard scan takes 100–200 ms of a large log and stalls publishers). Errors: Unavailable;
-// ErrDamaged if an entry is missing: what is given is without gaps.
+// ErrDamaged if an entry is missing: what is given is without gaps. Of a thread that has been deleted, or is deleted
+// meanwhile, nothing more is given but its tombstone: its entries are being erased, some before they are read.
 func (j *Journal) Replay(u switchboard.UserID, rows []*thread.Row, after, upTo uint64) func(context.Context) (thread.Entry, bool, error) {
 	s := j.Shard(u)
 	var readers []*reader
@@ -87,20 +88,30 @@ func (j *Journal) Replay(u switchboard.UserID, rows []*thread.Row, after, upTo u
 				return thread.Entry{}, false, err
 			}
 		}
-		e, ok, err = next(ctx)
-		switch {
-		case err != nil:
-			return thread.Entry{}, false, err
-		case !ok || e.Seq > upTo:
-			return thread.Entry{}, false, j.ended(ctx, u, count)
-		case !count.take(e):
-			return e, true, j.gap(ctx, u, count, e.Event.ThreadID)
+		for {
+			e, ok, err = next(ctx)
+			switch {
+			case err != nil:
+				return thread.Entry{}, false, err
+			case !ok || e.Seq > upTo:
+				return thread.Entry{}, false, j.ended(ctx, u, count)
+			case e.Event.Type == switchboard.ThreadDeleted:
+				return e, true, nil
+			}
+			follows, live := count.take(e)
+			switch {
+			case follows:
+				return e, true, nil
+			case live:
+				if err := j.gap(ctx, u, count, e.Event.ThreadID); err != nil {
+					return thread.Entry{}, false, err
+				}
+			}
 		}
-		return e, true, nil
 	}
 }
 
-// gap is an entry that is missing, unless its thread has been deleted meanwhile.
+// gap is an entry that is missing, unless its thread has been deleted meanwhile: then nothing more of it is live.
 func (j *Journal) gap(ctx context.Context, u switchboard.UserID, c *counted, t switchboard.ThreadID) error {
 	e, found, err := j.Newest(ctx, u, t)
 	if err != nil {
@@ -181,12 +192,12 @@ func (j *Journal) count(ctx context.Context, u switchboard.UserID, rows []*threa
 // 64 MiB without saying so, which this many of the largest events do not reach.
 const multiLast = 100
 
-// take counts an entry, and reports whether it is the next of its thread.
-func (c *counted) take(e thread.Entry) bool {
+// take counts an entry, and reports whether it is the next of its thread, and whether that is live: not deleted.
+func (c *counted) take(e thread.Entry) (follows, live bool) {
 	t := e.Event.ThreadID
-	if _, live := c.to[t]; !live {
-		return true
+	if _, live = c.to[t]; !live {
+		return false, false
 	}
 	c.at[t]++
-	return c.at[t] == e.Header.N
+	return c.at[t] == e.Header.N, true
 }

@@ -190,9 +190,17 @@ func (n *Node) serve() (err error) {
 func (n *Node) listAgents(context.Context, switchboard.UserID) ([]rest.Agent, error) {
 	out := []rest.Agent{}
 	for _, a := range n.cfg.Agents {
-		out = append(out, rest.Agent{Name: a.Name, Title: a.Model.Name()})
+		out = append(out, rest.Agent{Name: a.Name, Description: a.Description, Model: a.Model.Name()})
 	}
 	return out, nil
+}
+
+// agentNames returns the names of the agents, the default one first.
+func (n *Node) agentNames() (out []string) {
+	for _, a := range n.cfg.Agents {
+		out = append(out, a.Name)
+	}
+	return out
 }
 
 func (n *Node) listTools(context.Context, switchboard.UserID) ([]rest.Tool, error) {

@@ -27,7 +27,6 @@ import (
 	"github.com/netra-systems/switchboard/journal"
 	"github.com/netra-systems/switchboard/journal/embed"
 	"github.com/netra-systems/switchboard/tool"
-	"github.com/netra-systems/switchboard/tool/builtin"
 	"github.com/netra-systems/switchboard/transport"
 	"github.com/netra-systems/switchboard/web"
 )
@@ -141,7 +140,11 @@ func (s Settings) logger(w io.Writer) *slog.Logger {
 }
 
 func (s Settings) config(store journal.Config, registry *prometheus.Registry, log *slog.Logger) (Config, error) {
-	agents, err := s.agents()
+	c, err := s.load()
+	if err != nil {
+		return Config{}, err
+	}
+	agents, err := s.build(c)
 	if err != nil {
 		return Config{}, err
 	}
@@ -152,13 +155,8 @@ func (s Settings) config(store journal.Config, registry *prometheus.Registry, lo
 	return Config{
 		Name: s.nodeName(), Version: Version(), Journal: store, Auth: auth.Config{}, Agents: agents, Registry: registry, Log: log, Check: s.Journal == "",
 		Transport: transport.Config{AllowedOrigins: s.AllowOrigin, AllowedHosts: s.AllowHost, TrustedProxies: proxies, Static: web.Handler()},
-		Tools: func(n *Node) []tool.Tool {
-			tools := n.BuiltinTools()
-			if s.FetchURL {
-				tools = append(tools, builtin.NewFetchURL(builtin.FetchConfig{}))
-			}
-			return tools
-		},
+		Limits:    c.Limits, Approval: c.ApprovalTimeout,
+		Tools: func(n *Node) []tool.Tool { return s.tools(n, c) },
 	}, nil
 }
 
@@ -188,14 +186,18 @@ func (s Settings) announce(w io.Writer, at net.Addr, n *Node, password string, c
 	if s.Journal != "" {
 		store = "NATS, and " + s.Data
 	}
-	if model == "offline demo" {
+	if model == "offline demo" && s.Config == "" {
 		model += "; for a real one set OPENAI_API_KEY or OPENAI_BASE_URL, or --model ollama/NAME"
 	}
 	login := "admin, with the password you were told at the first start (switchboard user passwd admin)"
 	if created {
 		login = "admin / " + password
 	}
-	fmt.Fprintf(w, "Switchboard %s\n  page    %s://%s\n  data    %s\n  model   %s\n  log in  %s\n", Version(), scheme, at, store, model, login)
+	agents := ""
+	if s.Config != "" {
+		agents = "  agents  " + strings.Join(n.agentNames(), ", ") + "\n"
+	}
+	fmt.Fprintf(w, "Switchboard %s\n  page    %s://%s\n  data    %s\n%s  model   %s\n  log in  %s\n", Version(), scheme, at, store, agents, model, login)
 }
 
 // servers are what listens: for everybody, for operators, for who may write the data folder.

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/netra-systems/switchboard/agent"
 	"github.com/netra-systems/switchboard/model"
 	"github.com/netra-systems/switchboard/model/openai"
 	"github.com/netra-systems/switchboard/model/scripted"
@@ -22,6 +21,7 @@ import (
 type Settings struct {
 	Data        string        `help:"Folder for everything that is kept." default:"switchboard-data" env:"SWITCHBOARD_DATA" type:"path" placeholder:"DIR"`
 	Listen      string        `help:"Address to serve on; port 0 picks a free one." default:"127.0.0.1:8080" env:"SWITCHBOARD_LISTEN" placeholder:"HOST:PORT"`
+	Config      string        `help:"Configuration file: models, agents, tools, limits. See docs/CONFIG.md and 'switchboard config'." env:"SWITCHBOARD_CONFIG" type:"path" placeholder:"FILE"`
 	AdminListen string        `help:"Address for /metrics and pprof; off if empty." env:"SWITCHBOARD_ADMIN_LISTEN" placeholder:"HOST:PORT"`
 	Model       string        `help:"Model that answers: demo, NAME (of OPENAI_BASE_URL) or ollama/NAME. Default: gpt-5-mini if OPENAI_API_KEY or OPENAI_BASE_URL is set, else demo." env:"SWITCHBOARD_MODEL" placeholder:"MODEL"`
 	OpenAIKey   string        `help:"Key of the model's server." env:"SWITCHBOARD_OPENAI_API_KEY,OPENAI_API_KEY" name:"openai-api-key" hidden:""`
@@ -49,7 +49,7 @@ func setting(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrSetting, fmt.Sprintf(format, args...))
 }
 
-// Validate returns an ErrSetting that names the first setting that cannot be used.
+// Validate returns an ErrSetting that names the first setting that cannot be used, or all that is wrong with the file.
 func (s Settings) Validate() error {
 	host, _, err := net.SplitHostPort(s.Listen)
 	if err != nil {
@@ -83,7 +83,7 @@ func (s Settings) Validate() error {
 	if s.Sync < 0 {
 		return setting("--journal-sync: must not be negative")
 	}
-	_, err = s.chooseModel()
+	_, err = CheckConfig(s)
 	return err
 }
 
@@ -138,19 +138,6 @@ func (s Settings) chooseModel() (model.Model, error) {
 
 // instructions is what the assistant is told before every conversation.
 const instructions = `You are a helpful assistant in Switchboard. Use the tools you have when they make the answer surer: calculate with the calculator, never in your head. Answer briefly and in the language of the question.`
-
-// agents returns the one agent of a server without further configuration.
-func (s Settings) agents() ([]agent.Agent, error) {
-	m, err := s.chooseModel()
-	if err != nil {
-		return nil, err
-	}
-	tools := []string{"calculator", "clock", "search_threads"}
-	if s.FetchURL {
-		tools = append(tools, "fetch_url")
-	}
-	return []agent.Agent{{Name: "assistant", Model: m, Instructions: instructions, Tools: tools}}, nil
-}
 
 // nodeName returns the node's name; a process that starts again is another worker all the same.
 func (s Settings) nodeName() string {

@@ -79,11 +79,15 @@ func bashCompletion(all []commandPage) string {
 		for _, f := range c.flags {
 			w = append(w, "--"+f.Name)
 		}
-		fmt.Fprintf(&words, "    %q) words=%q ;;\n", c.path, strings.Join(w, " "))
+		files := ""
+		if c.files {
+			files = "; files=1"
+		}
+		fmt.Fprintf(&words, "    %q) words=%q%s ;;\n", c.path, strings.Join(w, " "), files)
 	}
 	return `# Completion of switchboard for bash: source <(switchboard completion bash)
 _switchboard() {
-  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} at= word words= i
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} at= word words= files= i
   COMPREPLY=()
   if [[ $cur == "=" ]]; then cur=; elif [[ $prev == "=" ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -99,6 +103,7 @@ _switchboard() {
   case "$at" in
 ` + words.String() + `  esac
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
+  if [[ $files ]]; then compopt -o filenames 2>/dev/null; COMPREPLY+=($(compgen -f -- "$cur")); fi
 }
 complete -F _switchboard switchboard
 `
@@ -120,7 +125,11 @@ func zshCompletion(all []commandPage) string {
 		for _, f := range c.flags {
 			flags = append(flags, entry("--"+f.Name, f.Help))
 		}
-		fmt.Fprintf(&lists, "      commands=(%s)\n      flags=(%s) ;;\n", strings.Join(subs, " "), strings.Join(flags, " "))
+		files := ""
+		if c.files {
+			files = "\n      _files"
+		}
+		fmt.Fprintf(&lists, "      commands=(%s)\n      flags=(%s)%s ;;\n", strings.Join(subs, " "), strings.Join(flags, " "), files)
 	}
 	return `#compdef switchboard
 # Completion of switchboard for zsh: switchboard completion zsh > "${fpath[1]}/_switchboard"
@@ -168,6 +177,9 @@ complete -c switchboard -f
 		}
 		if c.path == "completion" {
 			fmt.Fprintf(&b, "%s -a 'bash zsh fish'\n", where)
+		}
+		if c.files {
+			fmt.Fprintf(&b, "%s -F\n", where)
 		}
 		for _, f := range c.flags {
 			fmt.Fprintf(&b, "%s -l %s", where, f.Name)

@@ -69,6 +69,11 @@ func TestE2ECompletion(t *testing.T) {
 			"switchboard serve --data x --log-fo":     "--log-format",
 			"switchboard chat --thr":                  "--thread",
 			"switchboard completion z":                "zsh",
+			"switchboard serve --con":                 "--config",
+			"switchboard config pr":                   "print-default",
+			"switchboard config check completion_t":   "completion_test.go",
+			"switchboard config check --he":           "--help",
+			"switchboard config schema completion_t":  "",
 			"switchboard token create --user ann --t": "--ttl",
 			"switchboard token c":                     "create",
 			"switchboard user list --ro":              "",
@@ -122,7 +127,7 @@ func TestHelpIsWorthReading(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"serve", "chat", "user", "probe", "completion", "man"} {
+	for _, name := range []string{"serve", "chat", "user", "config", "probe", "completion", "man"} {
 		if n := commandNode(t, name); !strings.Contains(n.Detail, "Examples:") {
 			t.Errorf("the help of %s has no examples", name)
 		}

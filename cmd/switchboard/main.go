@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/config"
 	"github.com/netra-systems/switchboard/node"
 	"github.com/netra-systems/switchboard/terminal"
 )
@@ -24,6 +25,7 @@ type cli struct {
 	User       userCmd       `cmd:"" group:"run" help:"Add, list and remove who may log in."`
 	Token      tokenCmd      `cmd:"" group:"run" help:"Make tokens for programs."`
 	Store      storeCmd      `cmd:"" group:"run" help:"Check, back up and restore what is stored."`
+	Config     configCmd     `cmd:"" group:"run" help:"Check a configuration file, or print one to begin with."`
 	Probe      probeCmd      `cmd:"" group:"run" help:"Walk the golden path of a running server and report how often and how fast it works."`
 	Completion completionCmd `cmd:"" group:"know" help:"Print what completes commands and flags in a shell."`
 	Man        manCmd        `cmd:"" group:"know" help:"Print the manual page."`
@@ -49,6 +51,7 @@ var sections = []section{
     switchboard chat -p "What is 12.5 * 8?"  one answer, for scripts
     switchboard user add ada                 somebody else may log in
     switchboard token create --user ada      a token for a program of hers
+    switchboard config check my.yaml         what is wrong with a configuration file
     switchboard probe --data ./switchboard-data --runs 200 --users 10`},
 	{"Environment", `Each flag of serve is a variable too, SWITCHBOARD_DATA and SWITCHBOARD_LISTEN among them; a flag wins. The help of a command
 names them. Besides:
@@ -118,6 +121,9 @@ func run(args []string, s streams) int {
 	if exited >= 0 { // help was asked for and given
 		return exited
 	}
+	if errors.As(err, new(config.Problems)) { // serve has validated its settings
+		return exitCode(err, s.err)
+	}
 	if err != nil {
 		fmt.Fprintln(s.err, "switchboard:", err)
 		return exitUsage
@@ -129,15 +135,21 @@ func run(args []string, s streams) int {
 	return exitCode(parsed.Run(), s.err)
 }
 
-// exitCode says in one line what went wrong. A server may have worded it, so it is cleaned.
+// exitCode says in one line what went wrong, or in one for each problem of a configuration file. A server may have worded it, so it is cleaned.
 func exitCode(err error, w io.Writer) int {
 	var e *switchboard.Error
+	var problems config.Problems
 	say := func(text string) { fmt.Fprintln(w, "switchboard:", terminal.Clean(text)) }
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, errSLO), errors.Is(err, errDamaged):
 		return exitFailed
+	case errors.As(err, &problems):
+		for _, p := range problems {
+			say(p.String())
+		}
+		return exitUsage
 	case errors.Is(err, node.ErrSetting), errors.As(err, new(usageError)):
 		say(err.Error())
 		return exitUsage
@@ -165,11 +177,16 @@ func (serveCmd) Help() string {
 	return `It runs until SIGTERM or Ctrl-C, and then hands over what it works on. It tells where it is and how to log in on stdout, and
 nothing else; the log goes to stderr.
 
+Agents, models and tools of your own are in a file that --config names; "switchboard config print-default" prints one to begin
+with. A flag comes before its variable, a variable before the file. A file with models of its own does not go together with
+--model.
+
 Examples:
 
     switchboard serve
     OPENAI_API_KEY=sk-... switchboard serve --model gpt-5-mini
     switchboard serve --model ollama/llama3.2
+    switchboard serve --config switchboard.yaml
     switchboard serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem --allow-host chat.example.com
     switchboard serve --journal-url nats://nats-1:4222 --journal-replicas 3 --listen 127.0.0.1:8081
 

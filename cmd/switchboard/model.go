@@ -15,6 +15,7 @@ type commandPage struct {
 	usage string
 	subs  []*kong.Node
 	flags []*kong.Flag
+	files bool // its argument is a file
 }
 
 // pages returns the commands that are shown, each before its own.
@@ -27,6 +28,9 @@ func pages(model *kong.Application) []commandPage {
 			if !f.Hidden {
 				c.flags = append(c.flags, f)
 			}
+		}
+		for _, a := range n.Positional {
+			c.files = c.files || a.Tag.Has("file")
 		}
 		for _, sub := range n.Children {
 			if sub.Type == kong.CommandNode && !sub.Hidden {

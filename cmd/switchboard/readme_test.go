@@ -10,9 +10,34 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/netra-systems/switchboard/node"
 )
 
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
+
+var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
+
+// TestReadmeConfigs: the files that the README shows are good.
+func TestReadmeConfigs(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := yamlBlock.FindAllSubmatch(text, -1)
+	if len(blocks) == 0 {
+		t.Fatal("the README shows no configuration")
+	}
+	for _, b := range blocks {
+		path := filepath.Join(t.TempDir(), "readme.yaml")
+		if err := os.WriteFile(path, b[1], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := node.CheckConfig(node.Settings{Config: path}); err != nil {
+			t.Error(err)
+		}
+	}
+}
 
 // TestE2EReadme runs the commands of the README as they stand there, in an empty folder; only the port is another one,
 // `go run` is the program that the test has built, and nobody sits at the chat.

@@ -96,6 +96,7 @@ func TestE2EVariables(t *testing.T) {
 		"SWITCHBOARD_LISTEN=x":           "--listen x",
 		"SWITCHBOARD_ADMIN_LISTEN=x":     "--admin-listen x",
 		"SWITCHBOARD_MODEL=x":            "--model x",
+		"SWITCHBOARD_CONFIG=x":           "--config ",
 		"SWITCHBOARD_OPENAI_BASE_URL=x":  "base URL",
 		"OPENAI_BASE_URL=x":              "base URL",
 		"SWITCHBOARD_FETCH_URL=x":        "--fetch-url",

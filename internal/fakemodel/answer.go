@@ -1,15 +1,16 @@
 package fakemodel
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/netra-systems/switchboard/model"
 )
@@ -46,27 +47,62 @@ type Answer struct {
 	Whole     bool   // a JSON object instead of a stream
 }
 
+// dialect is a protocol of models.
+type dialect interface {
+	// key returns the key that a request came with.
+	key(http.Header) string
+	// read reads a request as strictly as a real server does.
+	read(http.Header, []byte) (Request, error)
+	// refuse answers with an error object.
+	refuse(w http.ResponseWriter, status int, code, message string)
+	// speak begins an answer.
+	speak(Request, Answer) speaker
+}
+
+// speaker says one answer in a dialect. It is used by one goroutine.
+type speaker interface {
+	// begin returns what comes before the first chunk.
+	begin() []frame
+	// chunk returns the frames of a chunk.
+	chunk(model.Chunk) []frame
+	// end returns what ends the answer: as it should, or with the garbage or the error that a fault asks for.
+	end(Fault) []frame
+	// whole returns the answer as one JSON object.
+	whole() []byte
+}
+
+// frame is a Server-Sent Event.
+type frame struct{ event, data string }
+
+func (f frame) String() string {
+	if f.event == "" {
+		return "data: " + f.data + "\n\n"
+	}
+	return "event: " + f.event + "\ndata: " + f.data + "\n\n"
+}
+
 // give writes the answer. Write errors are not looked at: they mean that the client is gone, and ctx ends with it.
-func give(ctx context.Context, w http.ResponseWriter, r Request, a Answer) {
+func give(ctx context.Context, w http.ResponseWriter, d dialect, r Request, a Answer) {
 	if a.RetryAfter != "" {
 		w.Header().Set("Retry-After", a.RetryAfter)
 	}
 	if a.Status != 0 && a.Status != http.StatusOK {
-		refuse(w, a.Status, "fake_error", "", "as the script says; the key is "+r.Header.Get("Authorization"))
+		d.refuse(w, a.Status, "", "as the script says; the key is "+d.key(r.Header))
 		return
 	}
 	if a.Fault == FaultStall && a.After == 0 {
 		<-ctx.Done()
 		abort()
 	}
+	s := d.speak(r, a)
 	if a.Whole {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(whole(a, r))
+		_, _ = w.Write(s.whole())
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
-	f := &framer{w: w, r: r, a: a}
-	f.flush()
+	f := &framer{w: w, s: s, a: a}
+	f.frames(s.begin())
 	for i, c := range a.Chunks {
 		if a.Fault != FaultNone && a.Fault != FaultNoDone && a.Fault != FaultLinger && i >= a.After {
 			break
@@ -74,7 +110,7 @@ func give(ctx context.Context, w http.ResponseWriter, r Request, a Answer) {
 		if !pause(ctx, a.Delay) {
 			abort()
 		}
-		f.chunk(c)
+		f.frames(s.chunk(c))
 	}
 	f.fail(ctx)
 }
@@ -82,27 +118,21 @@ func give(ctx context.Context, w http.ResponseWriter, r Request, a Answer) {
 // fail does what the answer's fault is, or ends the stream as it should end.
 func (f *framer) fail(ctx context.Context) {
 	switch f.a.Fault {
-	case FaultNone:
-		f.frame("[DONE]")
+	case FaultNone, FaultGarbage, FaultError:
+		f.frames(f.s.end(f.a.Fault))
 	case FaultStall, FaultLinger:
 		<-ctx.Done()
 		abort()
 	case FaultCut:
 		f.cut()
-	case FaultGarbage:
-		f.frame(`{"choices":[{"delta":{"content":"` + "\x00\xff")
-		f.frame("<html>502 Bad Gateway</html>")
-		f.frame("[DONE]")
-	case FaultError:
-		f.frame(`{"error":{"message":"the fake server is overloaded","type":"server_error","code":503}}`)
 	case FaultEndless:
 		for pause(ctx, f.a.Delay) {
-			f.chunk(model.Chunk{Text: "and on and on "})
+			f.frames(f.s.chunk(model.Chunk{Text: "and on and on "}))
 		}
 		abort()
 	case FaultHuge:
-		f.chunk(model.Chunk{Text: strings.Repeat("huge ", 2<<20/5)})
-		f.frame("[DONE]")
+		f.frames(f.s.chunk(model.Chunk{Text: strings.Repeat("huge ", 2<<20/5)}))
+		f.frames(f.s.end(FaultNone))
 	}
 }
 
@@ -124,146 +154,46 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // framer writes Server-Sent Events.
 type framer struct {
-	w   http.ResponseWriter
-	r   Request
-	a   Answer
-	buf bytes.Buffer
+	w http.ResponseWriter
+	s speaker
+	a Answer
 }
 
-func (f *framer) frame(data string) {
-	f.buf.Reset()
-	f.buf.WriteString("data: " + data + "\n\n")
-	_, _ = f.w.Write(f.buf.Bytes())
-	f.flush()
-}
-
-func (f *framer) flush() { _ = http.NewResponseController(f.w).Flush() }
-
-func (f *framer) chunk(c model.Chunk) {
-	for _, data := range f.frames(c) {
-		f.frame(data)
+func (f *framer) frames(frames []frame) {
+	for _, x := range frames {
+		_, _ = io.WriteString(f.w, x.String())
 	}
+	_ = http.NewResponseController(f.w).Flush()
 }
 
-// frames returns the frames of a chunk: what it says, its finish reason, and its usage, which OpenAI sends without choices.
-func (f *framer) frames(c model.Chunk) []string {
-	var out []string
-	if d := delta(c, f.a); len(d) > 0 {
-		out = append(out, f.object("choices", []any{choice("delta", d, nil)}))
+// cut writes half a frame and resets the connection.
+func (f *framer) cut() {
+	frames := f.s.chunk(model.Chunk{Text: "half a tok"})
+	half := frames[len(frames)-1].String()
+	half = half[:len(half)/2]
+	f.frames(frames[:len(frames)-1])
+	conn, rw, err := http.NewResponseController(f.w).Hijack()
+	if err != nil {
+		return
 	}
-	if c.Finish != "" {
-		out = append(out, f.object("choices", []any{choice("delta", map[string]any{}, reason(c.Finish))}))
+	defer conn.Close()
+	fmt.Fprintf(rw, "%x\r\n%s", 2*len(half), half) // a chunk of HTTP that promises more than it has
+	_ = rw.Flush()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // close with RST
 	}
-	if c.Usage != nil && f.r.Usage && !f.a.NoUsage {
-		out = append(out, f.object("choices", []any{}, "usage", usage(c.Usage)))
-	}
-	return out
-}
-
-func choice(name string, said map[string]any, finish any) map[string]any {
-	return map[string]any{"index": 0, name: said, "finish_reason": finish}
-}
-
-func usage(u *model.Usage) map[string]any {
-	return map[string]any{"prompt_tokens": u.Input, "completion_tokens": u.Output, "total_tokens": u.Input + u.Output}
-}
-
-func (f *framer) object(members ...any) string {
-	o := map[string]any{"id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": 1, "model": f.r.Model}
-	for i := 0; i < len(members); i += 2 {
-		o[members[i].(string)] = members[i+1]
-	}
-	return marshal(o)
 }
 
 func marshal(o any) string {
-	b, err := json.Marshal(o, json.Deterministic(true))
+	b, err := json.Marshal(o, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		return fmt.Sprintf(`{"error":{"message":%q}}`, err)
 	}
 	return string(b)
 }
 
-// delta is what a chunk says.
-func delta(c model.Chunk, a Answer) map[string]any {
-	d := map[string]any{}
-	if c.Thinking != "" {
-		name := a.Reasoning
-		if name == "" {
-			name = "reasoning_content"
-		}
-		d[name] = c.Thinking
-	}
-	if c.Text != "" {
-		d["content"] = c.Text
-	}
-	if c.Call != nil {
-		function := map[string]any{"arguments": c.Call.Arguments}
-		call := map[string]any{"function": function}
-		if !a.NoIndex {
-			call["index"] = c.Call.Index
-		}
-		if c.Call.ID != "" {
-			call["id"], call["type"] = c.Call.ID, "function"
-		}
-		if c.Call.Tool != "" {
-			function["name"] = c.Call.Tool
-		}
-		d["tool_calls"] = []any{call}
-	}
-	return d
-}
-
-func reason(f model.Finish) string {
-	switch f {
-	case model.FinishCalls:
-		return "tool_calls"
-	case model.FinishFilter:
-		return "content_filter"
-	}
-	return string(f)
-}
-
-// whole is the answer as one chat.completion.
-func whole(a Answer, r Request) []byte {
-	said := map[string]any{"role": "assistant"}
-	o := map[string]any{"id": "chatcmpl-fake", "object": "chat.completion", "created": 1, "model": r.Model}
-	var text, thinking string
-	var finish any
-	var calls []any
-	for _, c := range a.Chunks {
-		text += c.Text
-		thinking += c.Thinking
-		if c.Call != nil {
-			calls = append(calls, delta(model.Chunk{Call: c.Call}, a)["tool_calls"].([]any)...)
-		}
-		if c.Finish != "" {
-			finish = reason(c.Finish)
-		}
-		if c.Usage != nil && !a.NoUsage {
-			o["usage"] = usage(c.Usage)
-		}
-	}
-	said["content"], said["reasoning_content"] = text, thinking
-	if calls != nil {
-		said["tool_calls"] = calls
-	}
-	o["choices"] = []any{choice("message", said, finish)}
-	return []byte(marshal(o))
-}
-
-// cut writes half a frame and resets the connection.
-func (f *framer) cut() {
-	conn, rw, err := http.NewResponseController(f.w).Hijack()
-	if err != nil {
-		return
-	}
-	defer conn.Close()
-	half := f.object("choices", []any{choice("delta", map[string]any{"content": "half a tok"}, nil)})
-	half = "data: " + half[:len(half)/2]
-	fmt.Fprintf(rw, "%x\r\n%s", 2*len(half), half) // a chunk of HTTP that promises more than it has
-	_ = rw.Flush()
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // close with RST
-	}
+func writeError(w http.ResponseWriter, status int, o any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, marshal(o))
 }

@@ -2,7 +2,6 @@ package fakemodel
 
 import (
 	"fmt"
-	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -120,7 +119,7 @@ func (a *Answer) set(verb, rest string, keys map[string]int) error {
 			return nil
 		}
 		status, err := strconv.Atoi(verb)
-		if err != nil || status < 300 || http.StatusText(status) == "" {
+		if err != nil || status < 300 || status > 599 {
 			return fmt.Errorf("fake: unknown directive %q", verb)
 		}
 		a.Status = status

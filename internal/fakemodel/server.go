@@ -1,5 +1,5 @@
 // Package fakemodel is a model server for tests and probes: a real HTTP server on the loopback interface that speaks
-// OpenAI's streaming protocol and, when told to, breaks it in every way that real servers do.
+// OpenAI's streaming protocol, Anthropic's and AG-UI's and, when told to, breaks them in every way that real servers do.
 //
 // By default it answers as package scripted does, without delay, so it calls tools and words their results. Another answer
 // is chosen for a request by Config.Script, or by directives in the user's last message, so that a server in another
@@ -17,9 +17,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/netra-systems/switchboard/model"
 	"github.com/netra-systems/switchboard/model/scripted"
@@ -101,10 +98,12 @@ func Start(c Config) (*Server, error) {
 	s := &Server{config: c, listener: l, brain: scripted.New(scripted.Config{WordsPerSecond: -1}), stop: stop,
 		done: make(chan struct{}), sent: make(map[string]int)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/chat/completions", s.guard(s.complete))
-	mux.HandleFunc("GET /v1/models", s.guard(s.models))
+	mux.HandleFunc("POST /v1/chat/completions", s.guard(openAI{}, s.complete))
+	mux.HandleFunc("POST /v1/messages", s.guard(anthropic{}, s.complete))
+	mux.HandleFunc("POST /agui", s.guard(agUI{}, s.complete))
+	mux.HandleFunc("GET /v1/models", s.guard(openAI{}, s.models))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusNotFound, "invalid_request_error", "", "unknown URL")
+		openAI{}.refuse(w, http.StatusNotFound, "", "unknown URL")
 	})
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx }}
@@ -115,7 +114,8 @@ func Start(c Config) (*Server, error) {
 	return s, nil
 }
 
-// URL returns the base URL, with /v1, as clients want it.
+// URL returns the base URL, with /v1, as clients of OpenAI's protocol want it. Anthropic's is below it at /messages, and
+// AG-UI's beside it at /agui.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() + "/v1" }
 
 // Close ends the server and all answers that it is giving; it returns when their goroutines have ended.
@@ -141,20 +141,19 @@ func (s *Server) Requests() []Request {
 }
 
 // guard counts a handler in and asks for the key.
-func (s *Server) guard(h http.HandlerFunc) http.HandlerFunc {
+func (s *Server) guard(d dialect, h func(dialect, http.ResponseWriter, *http.Request)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !s.begin() {
-			refuse(w, http.StatusServiceUnavailable, "server_error", "", "closing")
+			d.refuse(w, http.StatusServiceUnavailable, "", "closing")
 			return
 		}
 		defer s.handlers.Done()
-		given := r.Header.Get("Authorization")
-		if s.config.Key != "" && given != "Bearer "+s.config.Key {
+		if given := d.key(r.Header); s.config.Key != "" && given != s.config.Key {
 			// As OpenAI does, it quotes the key; a client must not pass that on.
-			refuse(w, http.StatusUnauthorized, "invalid_request_error", "invalid_api_key", "Incorrect API key provided: "+given)
+			d.refuse(w, http.StatusUnauthorized, "invalid_api_key", "Incorrect API key provided: "+given)
 			return
 		}
-		h(w, r)
+		h(d, w, r)
 	}
 }
 
@@ -167,23 +166,23 @@ func (s *Server) begin() bool {
 	return !s.closed
 }
 
-func (s *Server) models(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) models(_ dialect, w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, `{"object":"list","data":[{"id":"fake","object":"model","created":0,"owned_by":"switchboard"}]}`)
 }
 
-func (s *Server) complete(w http.ResponseWriter, r *http.Request) {
+func (s *Server) complete(d dialect, w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 32<<20))
 	if err != nil {
-		refuse(w, http.StatusRequestEntityTooLarge, "invalid_request_error", "", "too large")
+		d.refuse(w, http.StatusRequestEntityTooLarge, "", "too large")
 		return
 	}
-	req, err := readRequest(body)
+	req, err := d.read(r.Header, body)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "invalid_request_error", "", err.Error())
+		d.refuse(w, http.StatusBadRequest, "", err.Error())
 		return
 	}
-	req.Header, req.Received = r.Header.Clone(), time.Now()
+	req.Header, req.Body, req.Received = r.Header.Clone(), body, time.Now()
 	s.mu.Lock()
 	s.sent[string(body)]++
 	req.Attempt = s.sent[string(body)]
@@ -193,10 +192,10 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	a, err := s.choose(req)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "invalid_request_error", "bad_directive", err.Error())
+		d.refuse(w, http.StatusBadRequest, "bad_directive", err.Error())
 		return
 	}
-	give(r.Context(), w, req, a)
+	give(r.Context(), w, d, req, a)
 }
 
 // choose returns the answer to a request, with its chunks.
@@ -233,109 +232,4 @@ func (s *Server) choose(r Request) (Answer, error) {
 		}
 	}
 	return a, nil
-}
-
-// wireRequest is a request as it comes.
-type wireRequest struct {
-	Model    string `json:"model"`
-	Messages []struct {
-		Role      string  `json:"role"`
-		Content   *string `json:"content"`
-		ToolCalls []struct {
-			ID       string `json:"id"`
-			Type     string `json:"type"`
-			Function struct {
-				Name      string `json:"name"`
-				Arguments string `json:"arguments"`
-			} `json:"function"`
-		} `json:"tool_calls"`
-		ToolCallID string `json:"tool_call_id"`
-	} `json:"messages"`
-	Tools []struct {
-		Type     string `json:"type"`
-		Function struct {
-			Name        string         `json:"name"`
-			Description string         `json:"description"`
-			Parameters  jsontext.Value `json:"parameters"`
-		} `json:"function"`
-	} `json:"tools"`
-	Stream        bool `json:"stream"`
-	StreamOptions struct {
-		IncludeUsage bool `json:"include_usage"`
-	} `json:"stream_options"`
-}
-
-// readRequest reads a request as strictly as a real server does.
-func readRequest(body []byte) (Request, error) {
-	var w wireRequest
-	r := Request{Body: body}
-	if err := json.Unmarshal(body, &w); err != nil {
-		return r, err
-	}
-	switch {
-	case !w.Stream:
-		return r, errors.New("only streams are served")
-	case w.Model == "":
-		return r, errors.New("you must provide a model parameter")
-	case len(w.Messages) == 0:
-		return r, errors.New("messages: too short")
-	}
-	r.Model, r.Usage = w.Model, w.StreamOptions.IncludeUsage
-	for _, t := range w.Tools {
-		if t.Type != "function" || t.Function.Name == "" || t.Function.Parameters.Kind() != '{' {
-			return r, errors.New("tools: each must be a function with a name and parameters")
-		}
-		r.Asked.Tools = append(r.Asked.Tools, model.Tool{Name: t.Function.Name, Description: t.Function.Description,
-			Schema: []byte(t.Function.Parameters)})
-	}
-	open := map[string]bool{} // calls without a result
-	for i, m := range w.Messages {
-		text := ""
-		if m.Content != nil {
-			text = *m.Content
-		} else if len(m.ToolCalls) == 0 {
-			return r, fmt.Errorf("messages.%d.content: expected a string", i)
-		}
-		if m.Role != "tool" && len(open) > 0 {
-			return r, fmt.Errorf("messages.%d: an assistant message with tool_calls must be followed by the results of all of them", i)
-		}
-		x := model.Message{Role: model.Role(m.Role), Text: text, CallID: m.ToolCallID}
-		for _, c := range m.ToolCalls {
-			if c.ID == "" || open[c.ID] || c.Type != "function" || c.Function.Name == "" {
-				return r, fmt.Errorf("messages.%d.tool_calls: malformed", i)
-			}
-			open[c.ID] = true
-			x.Calls = append(x.Calls, model.Call{ID: c.ID, Tool: c.Function.Name, Arguments: c.Function.Arguments})
-		}
-		switch m.Role {
-		case "system":
-			r.Asked.System = text
-			continue
-		case "user", "assistant":
-		case "tool":
-			if !open[m.ToolCallID] {
-				return r, fmt.Errorf("messages.%d.tool_call_id: no call before it has this id", i)
-			}
-			delete(open, m.ToolCallID)
-		default:
-			return r, fmt.Errorf("messages.%d.role: unknown", i)
-		}
-		r.Asked.Messages = append(r.Asked.Messages, x)
-	}
-	if len(open) > 0 {
-		return r, errors.New("messages: the last tool_calls have no results")
-	}
-	return r, nil
-}
-
-// refuse answers with an error object.
-func refuse(w http.ResponseWriter, status int, kind, code, message string) {
-	b, err := json.Marshal(map[string]any{"error": map[string]any{"message": message, "type": kind, "code": code, "param": nil}},
-		jsontext.AllowInvalidUTF8(true))
-	if err != nil {
-		b = []byte(`{"error":{"message":"unknown"}}`)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(b)
 }

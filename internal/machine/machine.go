@@ -16,7 +16,7 @@ type Thing string
 const (
 	Browser Thing = "browser" // Chromium
 	Root    Thing = "root"    // may mount file systems
-	Node    Thing = "node"    // Node, and the packages of web/package-lock.json
+	Node    Thing = "node"    // Node, and the packages of each package-lock.json
 )
 
 // Needs skips a test if a thing is not here, or fails it if the thing is required. remedy says how to get it.

@@ -252,6 +252,7 @@ func runSeed(t *testing.T, seed uint64) (*schedule, int) {
 		s.start()
 	}
 	var ds []*world.Device
+	var talks sync.WaitGroup
 	begin := switchboard.Place{Epoch: s.w.Journal().Epoch()}.Cursor()
 	for u := range 3 {
 		token := s.node().Token(fmt.Sprint("user", u))
@@ -262,10 +263,11 @@ func runSeed(t *testing.T, seed uint64) (*schedule, int) {
 			s.wg.Go(func() { s.wander(ctx, d) })
 		}
 		for th := range 1 + int(s.upTo(2)) {
-			s.wg.Go(func() { s.talk(ctx, token, fmt.Sprint("u", u, "t", th)) })
+			talks.Go(func() { s.talk(ctx, token, fmt.Sprint("u", u, "t", th)) })
 		}
 	}
-	time.Sleep(3 * time.Minute)
+	talks.Wait()
+	time.Sleep(s.upTo(30 * time.Second))
 	s.mu.Lock()
 	s.on = false
 	s.mu.Unlock()

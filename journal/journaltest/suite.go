@@ -32,6 +32,7 @@ func Test(t *testing.T, open func(t *testing.T) *journal.Journal) {
 		{"ManyHeads", manyHeads},
 		{"Index", index},
 		{"Replay", replay},
+		{"ReplayErased", replayErased},
 		{"Page", page},
 		{"Erase", erase},
 		{"Window", window},

@@ -9,23 +9,19 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/netra-systems/switchboard/model"
+	"github.com/netra-systems/switchboard/model/wire"
 )
 
 // maxCalls bounds the tool calls of one answer.
 const maxCalls = 256
 
-// errStopped says that the caller wants no more chunks.
-var errStopped = fmt.Errorf("stopped by the caller")
-
 // answer turns the chunks of one response into model.Chunks. It is used by one goroutine.
 type answer struct {
-	yield   func(model.Chunk, error) bool
-	begun   bool // a chunk was given
-	stopped bool // yield said so
-	left    int  // bytes it may still give
-	calls   []*call
-	finish  string
-	usage   *model.Usage
+	out    *wire.Out
+	frame  wireChunk // being read
+	calls  []*call
+	finish string
+	usage  *model.Usage
 }
 
 // call is a tool call as it arrives. Its place in answer.calls is the Index that is given out.
@@ -35,22 +31,6 @@ type call struct {
 	named  bool   // its first piece was given
 	early  string // arguments that came before the name
 	filled bool   // it has arguments
-}
-
-func (a *answer) give(c model.Chunk) error {
-	a.left -= len(c.Text) + len(c.Thinking)
-	if c.Call != nil {
-		a.left -= len(c.Call.Tool) + len(c.Call.Arguments)
-	}
-	if a.left < 0 {
-		return errTooLarge
-	}
-	a.begun = true
-	if !a.yield(c, nil) {
-		a.stopped = true
-		return errStopped
-	}
-	return nil
 }
 
 // take gives out what one chunk of the server holds.
@@ -91,12 +71,12 @@ func (a *answer) takeDelta(d *wireDelta) error {
 		content = d.Refusal
 	}
 	if thinking != "" {
-		if err := a.give(model.Chunk{Thinking: thinking}); err != nil {
+		if err := a.out.Give(model.Chunk{Thinking: thinking}); err != nil {
 			return err
 		}
 	}
 	if content != "" {
-		if err := a.give(model.Chunk{Text: content}); err != nil {
+		if err := a.out.Give(model.Chunk{Text: content}); err != nil {
 			return err
 		}
 	}
@@ -116,20 +96,20 @@ func text(v jsontext.Value) (string, error) {
 	}
 	var s string
 	if v.Kind() == '"' {
-		err := json.Unmarshal(v, &s, tolerant)
+		err := json.Unmarshal(v, &s, wire.Tolerant)
 		return s, err
 	}
 	var parts []struct {
 		Type string `json:"type"`
 		Text string `json:"text"`
 	}
-	if err := json.Unmarshal(v, &parts, tolerant); err != nil {
-		return "", fmt.Errorf("%w: content that is no text", errGarbage)
+	if err := json.Unmarshal(v, &parts, wire.Tolerant); err != nil {
+		return "", fmt.Errorf("%w: content that is no text", wire.ErrGarbage)
 	}
 	var b strings.Builder
 	for _, p := range parts {
 		if p.Type != "text" {
-			return "", fmt.Errorf("%w: content of type %.100q", errGarbage, p.Type)
+			return "", fmt.Errorf("%w: content of type %.100q", wire.ErrGarbage, p.Type)
 		}
 		b.WriteString(p.Text)
 	}
@@ -140,7 +120,7 @@ func (a *answer) takeCall(w *wireCall) error {
 	i := a.find(w)
 	if i == len(a.calls) {
 		if i == maxCalls {
-			return errTooLarge
+			return wire.ErrTooLarge
 		}
 		id := w.ID
 		if id == "" {
@@ -152,8 +132,8 @@ func (a *answer) takeCall(w *wireCall) error {
 	args := string(w.Function.Arguments)
 	switch w.Function.Arguments.Kind() {
 	case '"':
-		if err := json.Unmarshal(w.Function.Arguments, &args, tolerant); err != nil {
-			return fmt.Errorf("%w: %w", errGarbage, err)
+		if err := json.Unmarshal(w.Function.Arguments, &args, wire.Tolerant); err != nil {
+			return fmt.Errorf("%w: %w", wire.ErrGarbage, err)
 		}
 	case 'n':
 		args = ""
@@ -161,10 +141,8 @@ func (a *answer) takeCall(w *wireCall) error {
 	out := &model.CallChunk{Index: i, Arguments: args}
 	if !c.named {
 		if w.Function.Name == "" {
-			if c.early += args; len(c.early) > a.left {
-				return errTooLarge
-			}
-			return nil
+			c.early += args
+			return a.out.Hold(len(args))
 		}
 		c.named = true
 		out.ID, out.Tool, out.Arguments = c.id, w.Function.Name, c.early+args
@@ -172,7 +150,7 @@ func (a *answer) takeCall(w *wireCall) error {
 		return nil
 	}
 	c.filled = c.filled || out.Arguments != ""
-	return a.give(model.Chunk{Call: out})
+	return a.out.Give(model.Chunk{Call: out})
 }
 
 // find returns the place of the call that a piece belongs to, len(a.calls) for a new one. The index says it, but some
@@ -200,8 +178,8 @@ func (a *answer) find(w *wireCall) int {
 	return len(a.calls)
 }
 
-// end gives the Finish chunk, or says why the answer is not whole.
-func (a *answer) end() error {
+// End gives the Finish chunk, or says why the answer is not whole.
+func (a *answer) End() error {
 	var finish model.Finish
 	switch a.finish {
 	case "":
@@ -229,11 +207,11 @@ func (a *answer) end() error {
 				return fmt.Errorf("the server sent a call of no tool")
 			}
 			if !c.filled {
-				if err := a.give(model.Chunk{Call: &model.CallChunk{Index: i, Arguments: "{}"}}); err != nil {
+				if err := a.out.Give(model.Chunk{Call: &model.CallChunk{Index: i, Arguments: "{}"}}); err != nil {
 					return err
 				}
 			}
 		}
 	}
-	return a.give(model.Chunk{Usage: a.usage, Finish: finish})
+	return a.out.Give(model.Chunk{Usage: a.usage, Finish: finish})
 }

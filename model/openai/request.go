@@ -2,12 +2,12 @@ package openai
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/netra-systems/switchboard/model"
+	"github.com/netra-systems/switchboard/model/wire"
 )
 
 // wireRequest is the body of POST /chat/completions (OpenAI API reference, "Create chat completion").
@@ -15,6 +15,7 @@ type wireRequest struct {
 	Model         string             `json:"model"`
 	Messages      []wireMessage      `json:"messages"`
 	Tools         []wireTool         `json:"tools,omitempty"`
+	Temperature   *float64           `json:"temperature,omitempty"`
 	Stream        bool               `json:"stream"`
 	StreamOptions *wireStreamOptions `json:"stream_options,omitempty"`
 }
@@ -55,7 +56,7 @@ type wireFunction struct {
 // encode writes the request's body. Text that is not UTF-8 is mended, so that one bad tool result does not make a
 // conversation unanswerable.
 func (m *Model) encode(r model.Request) ([]byte, error) {
-	w := wireRequest{Model: m.config.Model, Stream: true}
+	w := wireRequest{Model: m.config.Model, Stream: true, Temperature: r.Temperature}
 	if !m.config.OmitUsage {
 		w.StreamOptions = &wireStreamOptions{IncludeUsage: true}
 	}
@@ -80,7 +81,7 @@ func (m *Model) encode(r model.Request) ([]byte, error) {
 			calls++
 			ids[c.ID] = fmt.Sprintf("call%05d", calls)
 			y.ToolCalls = append(y.ToolCalls, wireSentCall{ID: ids[c.ID], Type: "function",
-				Function: wireSentArgs{Name: c.Tool, Arguments: sentArguments(c.Arguments)}})
+				Function: wireSentArgs{Name: c.Tool, Arguments: wire.Arguments(c.Arguments)}})
 		}
 		if len(x.Calls) > 0 && x.Text == "" {
 			y.Content = nil
@@ -88,27 +89,8 @@ func (m *Model) encode(r model.Request) ([]byte, error) {
 		w.Messages = append(w.Messages, y)
 	}
 	for _, t := range r.Tools {
-		f := wireFunction{Name: t.Name, Description: t.Description, Parameters: jsontext.Value(t.Schema)}
-		if len(f.Parameters) == 0 {
-			f.Parameters = jsontext.Value(`{"type":"object","properties":{}}`)
-		}
+		f := wireFunction{Name: t.Name, Description: t.Description, Parameters: wire.Schema(t.Schema)}
 		w.Tools = append(w.Tools, wireTool{Type: "function", Function: f})
 	}
 	return json.Marshal(w, jsontext.AllowInvalidUTF8(true))
-}
-
-// sentArguments is what a server is told of a call's arguments: many parse them and refuse a whole conversation in which
-// the model once wrote something else than an object.
-func sentArguments(s string) string {
-	if strings.TrimSpace(s) == "" {
-		return "{}"
-	}
-	if v := jsontext.Value(s); v.IsValid() && v.Kind() == '{' {
-		return s
-	}
-	b, err := json.Marshal(map[string]string{"invalid_arguments": s}, jsontext.AllowInvalidUTF8(true))
-	if err != nil {
-		return "{}"
-	}
-	return string(b)
 }

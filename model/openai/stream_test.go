@@ -7,8 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/netra-systems/switchboard/internal/fakemodel/modeltest"
 	"github.com/netra-systems/switchboard/model"
 	"github.com/netra-systems/switchboard/model/openai"
+	"github.com/netra-systems/switchboard/model/wire"
 )
 
 // canned answers every request with the same bytes.
@@ -36,7 +38,7 @@ type pieces struct {
 func (p *pieces) Read(b []byte) (int, error) { return p.r.Read(b[:min(p.n, len(b))]) }
 
 func cannedModel(t *testing.T, c canned) *openai.Model {
-	return newModel(t, openai.Config{BaseURL: "http://canned.example/v1", Attempts: 1, HTTPClient: &http.Client{Transport: c}})
+	return newModel(t, openai.Config{BaseURL: "http://canned.example/v1", Policy: wire.Policy{Attempts: 1, HTTPClient: &http.Client{Transport: c}}})
 }
 
 func delta(s string) string { return `data: {"choices":[{"index":0,"delta":{` + s + `}}]}` + "\n\n" }
@@ -52,65 +54,65 @@ func TestDialects(t *testing.T) {
 	ab := []model.Call{{ID: "1", Tool: "a", Arguments: `{"x":1}`}, {ID: "2", Tool: "b", Arguments: `{"y":2}`}}
 	for name, c := range map[string]struct {
 		body string
-		want got
+		want modeltest.Answer
 		kind model.Kind
 	}{
-		"CRLF and comments":        {body: ": hi\r\n\r\nretry: 5\r\n" + strings.ReplaceAll(delta(`"content":"x"`), "\n", "\r\n") + ": ping\n\n" + finished("stop"), want: got{text: "x", finish: "stop"}},
-		"no space after the colon": {body: strings.ReplaceAll(delta(`"content":"x"`)+finished("stop"), "data: ", "data:"), want: got{text: "x", finish: "stop"}},
-		"data of two lines":        {body: "data: {\"choices\":[{\"delta\":\ndata: {\"content\":\"x\"}}]}\n\n" + finished("stop"), want: got{text: "x", finish: "stop"}},
-		"both names of reasoning":  {body: delta(`"reasoning_content":"x","reasoning":"x"`) + finished("stop"), want: got{thinking: "x", finish: "stop"}},
-		"null for everything":      {body: delta(`"content":null,"reasoning":null,"tool_calls":null,"refusal":null,"role":null`) + delta(`"content":"x"`) + finished("stop"), want: got{text: "x", finish: "stop"}},
-		"content in parts":         {body: delta(`"content":[{"type":"text","text":"x"},{"type":"text","text":"y"}]`) + finished("stop"), want: got{text: "xy", finish: "stop"}},
-		"a refusal":                {body: delta(`"refusal":"no"`) + finished("stop"), want: got{text: "no", finish: "stop"}},
-		"another choice":           {body: `data: {"choices":[{"index":1,"delta":{"content":"no"},"finish_reason":"stop"},{"index":0,"delta":{"content":"x"}}]}` + "\n\n" + finished("stop"), want: got{text: "x", finish: "stop"}},
-		"finish with the text":     {body: `data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}` + "\n\n", want: got{text: "x", finish: "stop"}},
-		"usage after the finish":   {body: `data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}` + "\n\n" + `data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}` + "\n\ndata: [DONE]", want: got{text: "x", finish: "stop", usage: &model.Usage{Input: 3, Output: 4}}},
-		"half a surrogate pair":    {body: delta(`"content":"\ud83d"`) + finished("stop"), want: got{text: "\ufffd", finish: "stop"}},
-		"length":                   {body: delta(`"content":"x"`) + finished("length"), want: got{text: "x", finish: "length"}},
-		"content filter":           {body: finished("content_filter"), want: got{finish: "filter"}},
+		"CRLF and comments":        {body: ": hi\r\n\r\nretry: 5\r\n" + strings.ReplaceAll(delta(`"content":"x"`), "\n", "\r\n") + ": ping\n\n" + finished("stop"), want: modeltest.Answer{Text: "x", Finish: "stop"}},
+		"no space after the colon": {body: strings.ReplaceAll(delta(`"content":"x"`)+finished("stop"), "data: ", "data:"), want: modeltest.Answer{Text: "x", Finish: "stop"}},
+		"data of two lines":        {body: "data: {\"choices\":[{\"delta\":\ndata: {\"content\":\"x\"}}]}\n\n" + finished("stop"), want: modeltest.Answer{Text: "x", Finish: "stop"}},
+		"both names of reasoning":  {body: delta(`"reasoning_content":"x","reasoning":"x"`) + finished("stop"), want: modeltest.Answer{Thinking: "x", Finish: "stop"}},
+		"null for everything":      {body: delta(`"content":null,"reasoning":null,"tool_calls":null,"refusal":null,"role":null`) + delta(`"content":"x"`) + finished("stop"), want: modeltest.Answer{Text: "x", Finish: "stop"}},
+		"content in parts":         {body: delta(`"content":[{"type":"text","text":"x"},{"type":"text","text":"y"}]`) + finished("stop"), want: modeltest.Answer{Text: "xy", Finish: "stop"}},
+		"a refusal":                {body: delta(`"refusal":"no"`) + finished("stop"), want: modeltest.Answer{Text: "no", Finish: "stop"}},
+		"another choice":           {body: `data: {"choices":[{"index":1,"delta":{"content":"no"},"finish_reason":"stop"},{"index":0,"delta":{"content":"x"}}]}` + "\n\n" + finished("stop"), want: modeltest.Answer{Text: "x", Finish: "stop"}},
+		"finish with the text":     {body: `data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}` + "\n\n", want: modeltest.Answer{Text: "x", Finish: "stop"}},
+		"usage after the finish":   {body: `data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}` + "\n\n" + `data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}` + "\n\ndata: [DONE]", want: modeltest.Answer{Text: "x", Finish: "stop", Usage: &model.Usage{Input: 3, Output: 4}}},
+		"half a surrogate pair":    {body: delta(`"content":"\ud83d"`) + finished("stop"), want: modeltest.Answer{Text: "\ufffd", Finish: "stop"}},
+		"length":                   {body: delta(`"content":"x"`) + finished("length"), want: modeltest.Answer{Text: "x", Finish: "length"}},
+		"content filter":           {body: finished("content_filter"), want: modeltest.Answer{Finish: "filter"}},
 
 		"parallel, interleaved": {body: piece(`"index":0,"id":"1","function":{"name":"a","arguments":""}`) + piece(`"index":1,"id":"2","function":{"name":"b","arguments":"{\"y\""}`) +
-			piece(`"index":0,"function":{"arguments":"{\"x\":1}"}`) + piece(`"index":1,"function":{"arguments":":2}"}`) + finished("tool_calls"), want: got{calls: ab, finish: "calls"}},
-		"whole calls at once": {body: delta(`"tool_calls":[{"id":"1","function":{"name":"a","arguments":"{\"x\":1}"}},{"id":"2","function":{"name":"b","arguments":"{\"y\":2}"}}]`) + finished("tool_calls"), want: got{calls: ab, finish: "calls"}},
+			piece(`"index":0,"function":{"arguments":"{\"x\":1}"}`) + piece(`"index":1,"function":{"arguments":":2}"}`) + finished("tool_calls"), want: modeltest.Answer{Calls: ab, Finish: "calls"}},
+		"whole calls at once": {body: delta(`"tool_calls":[{"id":"1","function":{"name":"a","arguments":"{\"x\":1}"}},{"id":"2","function":{"name":"b","arguments":"{\"y\":2}"}}]`) + finished("tool_calls"), want: modeltest.Answer{Calls: ab, Finish: "calls"}},
 		"all numbered 0": {body: piece(`"index":0,"id":"1","function":{"name":"a","arguments":"{\"x\":1}"}`) + piece(`"index":0,"id":"2","function":{"name":"b","arguments":"{\"y\""}`) +
-			piece(`"index":0,"function":{"arguments":":2}"}`) + finished("stop"), want: got{calls: ab, finish: "calls"}},
-		"id and name repeated": {body: piece(`"index":0,"id":"1","function":{"name":"a","arguments":"{\"x\""}`) + piece(`"index":0,"id":"1","function":{"name":"a","arguments":":1}"}`) + finished("tool_calls"), want: got{calls: ab[:1], finish: "calls"}},
+			piece(`"index":0,"function":{"arguments":":2}"}`) + finished("stop"), want: modeltest.Answer{Calls: ab, Finish: "calls"}},
+		"id and name repeated": {body: piece(`"index":0,"id":"1","function":{"name":"a","arguments":"{\"x\""}`) + piece(`"index":0,"id":"1","function":{"name":"a","arguments":":1}"}`) + finished("tool_calls"), want: modeltest.Answer{Calls: ab[:1], Finish: "calls"}},
 		"no index, by id": {body: piece(`"id":"1","function":{"name":"a","arguments":"{\"x\""}`) + piece(`"id":"2","function":{"name":"b","arguments":"{\"y\":2}"}`) +
-			piece(`"id":"1","function":{"arguments":":1}"}`) + finished("tool_calls"), want: got{calls: ab, finish: "calls"}},
-		"arguments as an object":    {body: piece(`"index":0,"id":"1","function":{"name":"a","arguments":{"x":1}}`) + finished("tool_calls"), want: got{calls: ab[:1], finish: "calls"}},
-		"arguments before the name": {body: piece(`"index":0,"id":"1","function":{"arguments":"{\"x\""}`) + piece(`"index":0,"function":{"name":"a","arguments":":1}"}`) + finished("tool_calls"), want: got{calls: ab[:1], finish: "calls"}},
-		"no arguments":              {body: piece(`"index":0,"id":"1","function":{"name":"a"}`) + finished("tool_calls"), want: got{calls: []model.Call{{ID: "1", Tool: "a", Arguments: "{}"}}, finish: "calls"}},
-		"numbered from 1":           {body: piece(`"index":1,"id":"1","function":{"name":"a","arguments":{"x":1}}`) + piece(`"index":2,"id":"2","function":{"name":"b","arguments":{"y":2}}`) + finished("tool_calls"), want: got{calls: ab, finish: "calls"}},
+			piece(`"id":"1","function":{"arguments":":1}"}`) + finished("tool_calls"), want: modeltest.Answer{Calls: ab, Finish: "calls"}},
+		"arguments as an object":    {body: piece(`"index":0,"id":"1","function":{"name":"a","arguments":{"x":1}}`) + finished("tool_calls"), want: modeltest.Answer{Calls: ab[:1], Finish: "calls"}},
+		"arguments before the name": {body: piece(`"index":0,"id":"1","function":{"arguments":"{\"x\""}`) + piece(`"index":0,"function":{"name":"a","arguments":":1}"}`) + finished("tool_calls"), want: modeltest.Answer{Calls: ab[:1], Finish: "calls"}},
+		"no arguments":              {body: piece(`"index":0,"id":"1","function":{"name":"a"}`) + finished("tool_calls"), want: modeltest.Answer{Calls: []model.Call{{ID: "1", Tool: "a", Arguments: "{}"}}, Finish: "calls"}},
+		"numbered from 1":           {body: piece(`"index":1,"id":"1","function":{"name":"a","arguments":{"x":1}}`) + piece(`"index":2,"id":"2","function":{"name":"b","arguments":{"y":2}}`) + finished("tool_calls"), want: modeltest.Answer{Calls: ab, Finish: "calls"}},
 
-		"calls announced, none sent": {body: delta(`"content":"x"`) + finished("tool_calls"), want: got{text: "x"}, kind: model.Truncated},
-		"a call of no tool":          {body: delta(`"content":"x"`) + piece(`"index":0,"id":"1","function":{"arguments":"{}"}`) + finished("tool_calls"), want: got{text: "x"}, kind: model.Truncated},
-		"unknown finish":             {body: delta(`"content":"x"`) + finished("network_error"), want: got{text: "x"}, kind: model.Truncated},
-		"done without finish":        {body: delta(`"content":"x"`) + "data: [DONE]\n\n", want: got{text: "x"}, kind: model.Truncated},
-		"end without finish":         {body: delta(`"content":"x"`), want: got{text: "x"}, kind: model.Truncated},
+		"calls announced, none sent": {body: delta(`"content":"x"`) + finished("tool_calls"), want: modeltest.Answer{Text: "x"}, kind: model.Truncated},
+		"a call of no tool":          {body: delta(`"content":"x"`) + piece(`"index":0,"id":"1","function":{"arguments":"{}"}`) + finished("tool_calls"), want: modeltest.Answer{Text: "x"}, kind: model.Truncated},
+		"unknown finish":             {body: delta(`"content":"x"`) + finished("network_error"), want: modeltest.Answer{Text: "x"}, kind: model.Truncated},
+		"done without finish":        {body: delta(`"content":"x"`) + "data: [DONE]\n\n", want: modeltest.Answer{Text: "x"}, kind: model.Truncated},
+		"end without finish":         {body: delta(`"content":"x"`), want: modeltest.Answer{Text: "x"}, kind: model.Truncated},
 		"HTML":                       {body: "<html>\n\n<body>Gateway</body>\n", kind: model.Unavailable},
 		"nothing":                    {kind: model.Unavailable},
-		"content of another kind":    {body: delta(`"content":"x"`) + delta(`"content":[{"type":"image"}]`) + finished("stop"), want: got{text: "x"}, kind: model.Truncated},
+		"content of another kind":    {body: delta(`"content":"x"`) + delta(`"content":[{"type":"image"}]`) + finished("stop"), want: modeltest.Answer{Text: "x"}, kind: model.Truncated},
 		"error at first":             {body: `data: {"error":{"message":"bad","code":400}}` + "\n\n", kind: model.Refused},
-		"error as text":              {body: delta(`"content":"x"`) + `data: {"error":"it broke"}` + "\n\n" + finished("stop"), want: got{text: "x"}, kind: model.Truncated},
-		"error event":                {body: delta(`"content":"x"`) + "event: error\ndata: {\"message\":\"busy\",\"type\":\"overloaded_error\"}\n\n" + finished("stop"), want: got{text: "x"}, kind: model.Unavailable},
-		"error after the finish":     {body: `data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}` + "\n\n" + `data: {"error":{"message":"x"}}` + "\n\n", want: got{text: "x"}, kind: model.Truncated},
+		"error as text":              {body: delta(`"content":"x"`) + `data: {"error":"it broke"}` + "\n\n" + finished("stop"), want: modeltest.Answer{Text: "x"}, kind: model.Truncated},
+		"error event":                {body: delta(`"content":"x"`) + "event: error\ndata: {\"message\":\"busy\",\"type\":\"overloaded_error\"}\n\n" + finished("stop"), want: modeltest.Answer{Text: "x"}, kind: model.Unavailable},
+		"error after the finish":     {body: `data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}` + "\n\n" + `data: {"error":{"message":"x"}}` + "\n\n", want: modeltest.Answer{Text: "x"}, kind: model.Truncated},
 		"quota":                      {body: `data: {"error":{"message":"x","code":"insufficient_quota"}}` + "\n\n", kind: model.Refused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, n := range []int{0, 1, 7} {
-				g := collect(t, t.Context(), cannedModel(t, canned{body: c.body, piece: n}), request("x"))
-				if kindOf(g.err) != c.kind || g.text != c.want.text || g.thinking != c.want.thinking || g.finish != c.want.finish {
+				g := modeltest.Collect(t, t.Context(), cannedModel(t, canned{body: c.body, piece: n}), modeltest.Request("x"))
+				if modeltest.KindOf(g.Err) != c.kind || g.Text != c.want.Text || g.Thinking != c.want.Thinking || g.Finish != c.want.Finish {
 					t.Fatalf("reads of %d: %+v, want %+v and %q", n, g, c.want, c.kind)
 				}
-				if u := c.want.usage; u != nil && (g.usage == nil || *g.usage != *u) {
-					t.Errorf("usage %v", g.usage)
+				if u := c.want.Usage; u != nil && (g.Usage == nil || *g.Usage != *u) {
+					t.Errorf("usage %v", g.Usage)
 				}
-				if len(g.calls) != len(c.want.calls) && c.kind == "" {
-					t.Fatalf("calls %+v", g.calls)
+				if len(g.Calls) != len(c.want.Calls) && c.kind == "" {
+					t.Fatalf("calls %+v", g.Calls)
 				}
-				for i, x := range c.want.calls {
-					if g.calls[i] != x {
-						t.Errorf("call %d: %+v, want %+v", i, g.calls[i], x)
+				for i, x := range c.want.Calls {
+					if g.Calls[i] != x {
+						t.Errorf("call %d: %+v, want %+v", i, g.Calls[i], x)
 					}
 				}
 			}
@@ -125,12 +127,12 @@ func TestCutAnywhere(t *testing.T) {
 	last := whole + strings.TrimSuffix(finished("tool_calls"), "data: [DONE]\n\n")
 	body := whole + finished("tool_calls")
 	for n := range len(body) + 1 {
-		g := collect(t, t.Context(), cannedModel(t, canned{body: body[:n]}), request("x"))
+		g := modeltest.Collect(t, t.Context(), cannedModel(t, canned{body: body[:n]}), modeltest.Request("x"))
 		if n >= len(last) {
-			if g.err != nil || g.finish != model.FinishCalls || g.text != "Hello, wörld" || g.calls[0].Arguments != `{"x":1}` {
+			if g.Err != nil || g.Finish != model.FinishCalls || g.Text != "Hello, wörld" || g.Calls[0].Arguments != `{"x":1}` {
 				t.Fatalf("%d bytes: %+v", n, g)
 			}
-		} else if g.finish != "" || kindOf(g.err) == "" || !strings.HasPrefix("Hello, wörld", g.text) {
+		} else if g.Finish != "" || modeltest.KindOf(g.Err) == "" || !strings.HasPrefix("Hello, wörld", g.Text) {
 			t.Fatalf("%d bytes of %d: %+v", n, len(body), g)
 		}
 	}
@@ -138,7 +140,7 @@ func TestCutAnywhere(t *testing.T) {
 	body = `{"choices":[{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}`
 	for n := range len(body) + 1 {
 		c.body = body[:n]
-		if g := collect(t, t.Context(), cannedModel(t, c), request("x")); (g.err == nil) != (n == len(body)) {
+		if g := modeltest.Collect(t, t.Context(), cannedModel(t, c), modeltest.Request("x")); (g.Err == nil) != (n == len(body)) {
 			t.Fatalf("%d bytes of %d: %+v", n, len(body), g)
 		}
 	}
@@ -150,8 +152,8 @@ func FuzzStream(f *testing.F) {
 	f.Add([]byte(delta(`"reasoning":"hm"`) + "data: {\n\n: comment\r\ndata\n\n" + finished("stop")))
 	f.Add([]byte(`{"choices":[{"index":0,"message":{"content":"x"},"finish_reason":"stop"}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		g := collect(t, t.Context(), cannedModel(t, canned{body: string(body)}), request("x"))
-		if g.finish != "" && !bytes.Contains(body, []byte("finish_reason")) && !bytes.Contains(body, []byte(`\u`)) {
+		g := modeltest.Collect(t, t.Context(), cannedModel(t, canned{body: string(body)}), modeltest.Request("x"))
+		if g.Finish != "" && !bytes.Contains(body, []byte("finish_reason")) && !bytes.Contains(body, []byte(`\u`)) {
 			t.Errorf("finished without a finish reason: %q", body)
 		}
 	})
@@ -161,12 +163,9 @@ func FuzzStream(f *testing.F) {
 func BenchmarkStream(b *testing.B) {
 	const chunks = 1000
 	line := `data: {"id":"chatcmpl-123","object":"chat.completion.chunk","created":1694268190,"model":"gpt-4o-mini","system_fingerprint":"fp_44709d6fcb","choices":[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}]}` + "\n\n"
-	m, err := openai.New(openai.Config{BaseURL: "http://canned.example/v1", Model: "m",
-		HTTPClient: &http.Client{Transport: canned{body: strings.Repeat(line, chunks) + finished("stop")}}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	r := request("x")
+	m := newModel(b, openai.Config{BaseURL: "http://canned.example/v1",
+		Policy: wire.Policy{HTTPClient: &http.Client{Transport: canned{body: strings.Repeat(line, chunks) + finished("stop")}}}})
+	r := modeltest.Request("x")
 	b.ReportAllocs()
 	b.SetBytes(int64(len(line)))
 	for n := 0; n < b.N; n += chunks {

@@ -47,8 +47,8 @@ func newDevice(f *fleet, words *probe.Ledger, name, token string) *device {
 	}
 }
 
-// open starts a program on the device that goes on from a cursor. It tries until ctx ends.
-func (d *device) open(ctx context.Context, from switchboard.Cursor) error {
+// start starts a program on the device that goes on from a cursor. It tries until ctx ends.
+func (d *device) start(ctx context.Context, from switchboard.Cursor) error {
 	for {
 		c, err := client.Open(ctx, client.Config{
 			URL: "http://" + host, Token: d.token, Cursor: from, Received: d.receive, ReplyTimeout: 6 * time.Second,
@@ -93,7 +93,7 @@ func (d *device) current() *client.Client {
 }
 
 // restart ends the program and starts another one from its cursor.
-func (d *device) restart(ctx context.Context) error { return d.open(ctx, d.close()) }
+func (d *device) restart(ctx context.Context) error { return d.start(ctx, d.close()) }
 
 // counted is a connection that the device can cut.
 type counted struct {
@@ -252,11 +252,21 @@ func (d *device) compare(id switchboard.MessageID, text string) {
 
 // await waits until the device has seen the end of a run.
 func (d *device) await(ctx context.Context, run switchboard.RunID) error {
+	return d.until(ctx, func() bool { return d.ended[run] || deleted(d.threads[run.Thread()]) })
+}
+
+// reach waits until the device has so many events of a thread.
+func (d *device) reach(ctx context.Context, t switchboard.ThreadID, n int) error {
+	return d.until(ctx, func() bool { return len(d.threads[t]) >= n || deleted(d.threads[t]) })
+}
+
+// until waits for something that is asked with mu held.
+func (d *device) until(ctx context.Context, done func() bool) error {
 	for {
 		d.mu.Lock()
-		ended, changed := d.ended[run] || deleted(d.threads[run.Thread()]), d.changed
+		ok, changed := done(), d.changed
 		d.mu.Unlock()
-		if ended {
+		if ok {
 			return nil
 		}
 		select {
@@ -265,6 +275,18 @@ func (d *device) await(ctx context.Context, run switchboard.RunID) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// open returns a run that has begun, as far as the device knows, and has no end; "" if there is none.
+func (d *device) open() switchboard.RunID {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, run := range d.runs {
+		if !d.ended[run] && !deleted(d.threads[run.Thread()]) {
+			return run
+		}
+	}
+	return ""
 }
 
 // view returns what the device holds.

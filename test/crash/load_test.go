@@ -54,7 +54,7 @@ func newLoad(ctx context.Context, f *fleet, seed uint64, users int) (*load, erro
 		for k := range 2 {
 			d := newDevice(f, l.words, fmt.Sprintf("device %d of user %d", k+1, i+1), a.token)
 			u.devices = append(u.devices, d)
-			if err := d.open(ctx, ""); err != nil {
+			if err := d.start(ctx, ""); err != nil {
 				return l, err
 			}
 			u.id = d.user
@@ -287,18 +287,38 @@ func (u *user) deliver(ctx context.Context, d *device, m switchboard.Message, ac
 	}
 }
 
-// settle waits until no run of any user is open and every device has seen what is stored.
+// settle waits until every run that a device knows of has ended, those whose acks were lost too.
 func (l *load) settle(ctx context.Context) error {
 	for _, u := range l.users {
-		u.mu.Lock()
-		runs := u.runs
-		u.mu.Unlock()
 		for _, d := range u.devices {
-			for _, x := range runs {
+			for _, x := range u.acknowledged() {
 				ack, _ := x.acked()
 				if err := d.await(ctx, ack.RunID); err != nil {
 					return fmt.Errorf("%s: run %s (%s) has no end: %w", d.name, ack.RunID, x.script.name, err)
 				}
+			}
+			for run := d.open(); run != ""; run = d.open() {
+				if err := d.await(ctx, run); err != nil {
+					return fmt.Errorf("%s: run %s has no end: %w", d.name, run, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (u *user) acknowledged() []*sent {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.runs
+}
+
+// catchUp waits until the devices of a user have as much as the pages say.
+func (u *user) catchUp(ctx context.Context, pages map[switchboard.ThreadID][]line) error {
+	for _, d := range u.devices {
+		for t, lines := range pages {
+			if err := d.reach(ctx, t, len(lines)); err != nil {
+				return fmt.Errorf("%s: thread %s: %w", d.name, t, err)
 			}
 		}
 	}

@@ -157,6 +157,11 @@ func TestEveryViolationIsFound(t *testing.T) {
 			e.Event.RunID = e.Event.ThreadID.Run(99)
 			return append(es, e)
 		}), nil},
+		"a message taken after its own run": {"taken twice", inLog(func(es []thread.Entry) []thread.Entry {
+			taken := es[at(es, switchboard.AgentThinking, 1)]
+			taken.Event.Type, taken.Event.Payload = switchboard.MessagesTaken, &switchboard.MessagesTakenEvent{IDs: []switchboard.FrameID{first}}
+			return slices.Insert(es, len(es)-1, taken)
+		}), nil},
 		"a half answer": {"half an answer", inLog(func(es []thread.Entry) []thread.Entry {
 			es[len(es)-1].Event.Payload = &switchboard.AgentCompletedEvent{Text: "The whole"}
 			return es

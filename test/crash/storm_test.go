@@ -44,7 +44,7 @@ func TestCrashStorm(t *testing.T) {
 	for _, u := range l.users {
 		for _, d := range u.devices {
 			all.Go(func() {
-				if err := d.open(ctx, cursors[d]); err != nil {
+				if err := d.start(ctx, cursors[d]); err != nil {
 					t.Errorf("%s cannot connect: %v", d.name, err)
 				} else if err := d.await(ctx, last[u.id]); err != nil {
 					t.Errorf("%s does not catch up: %v", d.name, err)
@@ -92,7 +92,7 @@ func (l *load) gather(ctx context.Context, t *testing.T) map[*device]switchboard
 	for _, u := range l.users {
 		for k := len(u.devices); k < stormDevices; k++ {
 			d := newDevice(l.fleet, l.words, fmt.Sprintf("device %d of user %d", k+1, u.number), u.token)
-			if err := d.open(ctx, ""); err != nil {
+			if err := d.start(ctx, ""); err != nil {
 				t.Fatal(err)
 			}
 			u.devices = append(u.devices, d)
@@ -113,7 +113,7 @@ func (l *load) happen(ctx context.Context, t *testing.T) map[switchboard.UserID]
 	for _, u := range l.users {
 		all.Go(func() {
 			d := newDevice(l.fleet, l.words, "sender", u.token)
-			if err := d.open(ctx, ""); err != nil {
+			if err := d.start(ctx, ""); err != nil {
 				t.Errorf("user %d: %v", u.number, err)
 				return
 			}

@@ -29,8 +29,8 @@ import (
 // Agent is what is told of an agent.
 type Agent struct {
 	Name        string `json:"name"`
-	Title       string `json:"title,omitempty"`
 	Description string `json:"description,omitempty"`
+	Model       string `json:"model,omitempty" doc:"name of its model, for people"`
 }
 
 // Tool is what is told of a tool.

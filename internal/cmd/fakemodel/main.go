@@ -21,7 +21,7 @@ func main() {
 		Key    string        `help:"Key to ask for." env:"FAKEMODEL_KEY"`
 	}
 	kong.Parse(&flags, kong.Name("fakemodel"),
-		kong.Description("Serves OpenAI's streaming chat protocol without a model. Prints its base URL, and serves until it is interrupted."))
+		kong.Description("Serves OpenAI's streaming chat protocol without a model, Anthropic's at /v1/messages and AG-UI at /agui. Prints OpenAI's base URL, and serves until it is interrupted."))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, fakemodel.Config{Listen: flags.Listen, Delay: flags.Delay, Key: flags.Key}); err != nil {

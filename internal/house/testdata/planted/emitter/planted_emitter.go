@@ -1,6 +1,6 @@
 // plant: agent/planted_emitter.go
-// want: saying that a tool runs or has ended: makes a .ToolCompletedEvent, but the one place is tool.(*Dispatcher).Dispatch (tool/dispatcher.go:
-// want: saying that a tool runs or has ended: makes a .ToolExecutingEvent, but the one place is tool.(*Dispatcher).Dispatch (tool/dispatcher.go:
+// want: saying that a tool runs or has ended: makes a .ToolCompletedEvent, but the one place is tool.Dispatcher (tool/dispatcher.go:
+// want: saying that a tool runs or has ended: makes a .ToolExecutingEvent, but the one place is tool.Dispatcher (tool/dispatcher.go:
 
 package agent
 

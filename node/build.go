@@ -1,0 +1,250 @@
+package node
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/netra-systems/switchboard/agent"
+	"github.com/netra-systems/switchboard/config"
+	"github.com/netra-systems/switchboard/model"
+	"github.com/netra-systems/switchboard/model/agui"
+	"github.com/netra-systems/switchboard/model/anthropic"
+	"github.com/netra-systems/switchboard/model/openai"
+	"github.com/netra-systems/switchboard/model/scripted"
+	"github.com/netra-systems/switchboard/model/wire"
+	"github.com/netra-systems/switchboard/tool"
+	"github.com/netra-systems/switchboard/tool/builtin"
+)
+
+// errNotYet is the kind of a problem with a key that is known, but does nothing in this version.
+var errNotYet = errors.New("not in this version")
+
+// CheckConfig reads the file of the settings as Serve does and makes everything of it that needs no network. It returns
+// what is configured, in one line. Errors: ErrSetting, with config.Problems if the file is at fault.
+func CheckConfig(s Settings) (string, error) {
+	c, err := s.load()
+	if err != nil {
+		return "", err
+	}
+	_, err = s.build(c)
+	return c.String(), err
+}
+
+// load reads the configuration file; without one everything is as usual.
+func (s Settings) load() (*config.Config, error) {
+	if s.Config == "" {
+		return config.Default(), nil
+	}
+	c, err := config.Load(s.Config, config.Env{Lookup: os.LookupEnv, Tools: s.along()})
+	if cause := new(fs.PathError); errors.As(err, &cause) {
+		return nil, setting("--config %s: %v", s.Config, cause.Err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSetting, err)
+	}
+	if len(c.Models) > 0 && s.Model != "" {
+		return nil, setting("--model %s: %s has models of its own; leave either out", s.Model, s.Config)
+	}
+	return c, nil
+}
+
+// along returns the tools that come along, and whether each is there without a word of the file.
+func (s Settings) along() map[string]bool {
+	out := map[string]bool{}
+	for _, t := range (*Node)(nil).BuiltinTools() { // asked for their names alone
+		out[t.Definition().Name] = true
+	}
+	out[fetchTool] = s.FetchURL
+	return out
+}
+
+const fetchTool = "fetch_url"
+
+// tools returns the tools that come along and are not turned off. What a flag turns on, no file turns off.
+func (s Settings) tools(n *Node, c *config.Config) (out []tool.Tool) {
+	for _, t := range n.BuiltinTools() {
+		if c.Enabled(t.Definition().Name, true) {
+			out = append(out, t)
+		}
+	}
+	if s.FetchURL || c.Enabled(fetchTool, false) {
+		out = append(out, builtin.NewFetchURL(builtin.FetchConfig{}))
+	}
+	return out
+}
+
+// builder makes parts of a configuration and keeps all that is wrong.
+type builder struct {
+	s        Settings
+	c        *config.Config
+	models   map[string]model.Model
+	problems config.Problems
+}
+
+// build makes the agents of a configuration, the default one first. Errors: ErrSetting, with config.Problems if the file
+// is at fault.
+func (s Settings) build(c *config.Config) ([]agent.Agent, error) {
+	b := &builder{s: s, c: c, models: map[string]model.Model{}}
+	if err := (tool.Config{Limits: c.Limits}).Validate(); err != nil {
+		field, rule, _ := strings.Cut(err.Error(), " ")
+		b.bad("limits."+field, errors.New(rule))
+	}
+	for _, m := range c.Models {
+		b.models[m.Name] = b.model(m)
+	}
+	for _, t := range c.Tools {
+		b.policy(t)
+	}
+	for _, m := range c.Servers {
+		b.server(m)
+	}
+	var out []agent.Agent
+	for _, a := range b.agents() {
+		made, err := b.agent(a)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, made)
+	}
+	if err := b.problems.Err(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSetting, err)
+	}
+	return out, nil
+}
+
+// bad keeps an error of a part, whose text names no value.
+func (b *builder) bad(key string, err error) {
+	b.problems = append(b.problems, b.c.Problem(config.ErrValue, key, "%v", err))
+}
+
+// later refuses a key if the file has it.
+func (b *builder) later(key string) {
+	if b.c.Has(key) {
+		b.problems = append(b.problems, b.c.Problem(errNotYet, key, "this version cannot do that yet"))
+	}
+}
+
+// agents returns the agents of the file, or the one that there is without any.
+func (b *builder) agents() []config.Agent {
+	if len(b.c.Agents) > 0 {
+		return b.c.Ranked()
+	}
+	a := config.Agent{Name: "assistant", Instructions: instructions}
+	for _, t := range b.s.tools(nil, b.c) {
+		a.Tools = append(a.Tools, t.Definition().Name)
+	}
+	return []config.Agent{a}
+}
+
+// agent makes an agent. Errors: ErrSetting, if the flags that choose its model are at fault.
+func (b *builder) agent(a config.Agent) (agent.Agent, error) {
+	key := "agents." + a.Name
+	out := agent.Agent{
+		Name: a.Name, Description: a.Description, Instructions: a.Instructions, Tools: a.Tools, Handoff: a.Handoff, Ask: a.Ask,
+		Budget: agent.Budget{Steps: a.Budget.Steps, Tokens: a.Budget.Tokens, Time: a.Budget.Time, Cost: a.Budget.Cost},
+	}
+	b.window(key, a)
+	out.Gate = b.gate(key, a)
+	if a.Remote != nil {
+		out.Model = b.remote(key, a)
+		return out, nil
+	}
+	if m := b.c.ModelOf(a); m != nil {
+		out.Model, out.Price = b.models[m.Name], agent.Price{Input: m.Price.Input, Output: m.Price.Output}
+		return out, nil
+	}
+	m, err := b.s.chooseModel()
+	out.Model = m
+	return out, err
+}
+
+// window bounds what the model of an agent is shown, and says whether it gives titles.
+func (b *builder) window(key string, a config.Agent) {
+	b.later(key + ".context")
+	if a.Titles {
+		b.later(key + ".titles")
+	}
+}
+
+// gate makes what judges the answers of an agent; nil: nothing does.
+func (b *builder) gate(key string, _ config.Agent) agent.Gate {
+	b.later(key + ".quality")
+	return nil
+}
+
+// remote makes the adapter to an agent elsewhere.
+func (b *builder) remote(key string, a config.Agent) model.Model {
+	header := map[string]string{}
+	for name, value := range a.Remote.Headers {
+		header[name] = string(value)
+	}
+	made, err := agui.New(agui.Config{URL: a.Remote.URL, Name: a.Name, Header: header, Policy: wire.Policy{Timeout: a.Remote.Timeout}})
+	if err != nil {
+		b.bad(key+".remote", err)
+		return nil
+	}
+	return made
+}
+
+// model makes a model; nil if it cannot be.
+func (b *builder) model(m config.Model) model.Model {
+	switch m.Provider {
+	case "openai":
+		return b.openai(m)
+	case "anthropic":
+		return b.anthropic(m)
+	}
+	return scripted.New(scripted.Config{})
+}
+
+// openai makes a model of an OpenAI-compatible server. The key of the flags goes only to the server of the flags.
+func (b *builder) openai(m config.Model) model.Model {
+	key := "models." + m.Name
+	cfg := openai.Config{
+		Model: m.Model, Key: string(m.APIKey), BaseURL: cmp.Or(m.BaseURL, b.s.OpenAIURL, openAIBaseURL), Policy: policyOf(m),
+	}
+	if m.BaseURL == "" && m.APIKey == "" {
+		if cfg.Key = b.s.OpenAIKey; cfg.Key == "" && b.s.OpenAIURL == "" {
+			b.bad(key, errors.New("needs api_key, base_url, OPENAI_API_KEY or OPENAI_BASE_URL"))
+			return nil
+		}
+	}
+	made, err := openai.New(cfg)
+	if err != nil {
+		b.bad(key, err)
+		return nil
+	}
+	return made
+}
+
+// anthropic makes a model of Anthropic.
+func (b *builder) anthropic(m config.Model) model.Model {
+	made, err := anthropic.New(anthropic.Config{
+		Model: m.Model, Key: string(m.APIKey), BaseURL: m.BaseURL, MaxTokens: m.MaxTokens, Thinking: m.Thinking, Policy: policyOf(m),
+	})
+	if err != nil {
+		b.bad("models."+m.Name, err)
+		return nil
+	}
+	return made
+}
+
+func policyOf(m config.Model) wire.Policy {
+	return wire.Policy{IdleTimeout: m.IdleTimeout, Timeout: m.Timeout, Attempts: m.Retries + 1}
+}
+
+// policy says what is allowed of tools.
+func (b *builder) policy(t config.Tool) {
+	for _, key := range []string{"approval", "roles", "timeout", "denied"} {
+		b.later("tools." + t.Name + "." + key)
+	}
+}
+
+// server makes the client of an MCP server.
+func (b *builder) server(s config.Server) {
+	b.later("mcp." + s.Name)
+}
