@@ -5,13 +5,14 @@ import "encoding/json"
 // EventType is the type of a durable event.
 type EventType string
 
-// The types of events. The first five say what people did; the others what agents did.
+// The types of events. The first six say what people did; the others what agents did.
 const (
 	UserMessageAccepted  EventType = "user_message"
 	StopRequested        EventType = "stop_requested"
 	ToolDecided          EventType = "tool_decided"
 	ThreadRenamed        EventType = "thread_renamed"
 	ThreadDeleted        EventType = "thread_deleted"
+	AnswerRated          EventType = "answer_rated"
 	AgentStarted         EventType = "agent_started"
 	AgentThinking        EventType = "agent_thinking"
 	AgentMessage         EventType = "agent_message"
@@ -40,6 +41,7 @@ var eventTypes = map[EventType]eventInfo{
 	ToolDecided:          {person: true, payload: func() EventPayload { return new(ToolDecidedEvent) }},
 	ThreadRenamed:        {person: true, payload: func() EventPayload { return new(ThreadRenamedEvent) }},
 	ThreadDeleted:        {person: true, payload: func() EventPayload { return new(ThreadDeletedEvent) }},
+	AnswerRated:          {person: true, payload: func() EventPayload { return new(AnswerRatedEvent) }},
 	AgentStarted:         {payload: func() EventPayload { return new(AgentStartedEvent) }},
 	AgentThinking:        {payload: func() EventPayload { return new(AgentThinkingEvent) }},
 	AgentMessage:         {payload: func() EventPayload { return new(AgentMessageEvent) }},
@@ -154,6 +156,13 @@ type (
 	ThreadDeletedEvent struct {
 		ID FrameID `json:"id"`
 	}
+	// AnswerRatedEvent: a person says what they think of the outcome of a run that has ended; the latest counts.
+	AnswerRatedEvent struct {
+		ID      FrameID `json:"id"`
+		RunID   RunID   `json:"run_id"`
+		Rating  Rating  `json:"rating"`
+		Comment string  `json:"comment,omitempty"`
+	}
 	// AgentStartedEvent is the first event of every run.
 	AgentStartedEvent struct {
 		Agent   string `json:"agent"`
@@ -223,11 +232,12 @@ type (
 		DurationMS int64     `json:"duration_ms"`
 		Quality    *Quality  `json:"quality,omitempty"`
 	}
-	// Quality is the verdict of the quality gate.
+	// Quality is the verdict of the quality gate: Retried says that it is of an answer that was not written anew any more.
 	Quality struct {
-		Score  float64  `json:"score"`
-		Level  string   `json:"level"`
-		Issues []string `json:"issues"`
+		Score   float64  `json:"score"`
+		Level   string   `json:"level"`
+		Issues  []string `json:"issues"`
+		Retried bool     `json:"retried,omitzero"`
 	}
 	// AgentFailedEvent ends a run without an answer.
 	AgentFailedEvent struct {
@@ -249,6 +259,7 @@ func (*StopRequestedEvent) EventType() EventType        { return StopRequested }
 func (*ToolDecidedEvent) EventType() EventType          { return ToolDecided }
 func (*ThreadRenamedEvent) EventType() EventType        { return ThreadRenamed }
 func (*ThreadDeletedEvent) EventType() EventType        { return ThreadDeleted }
+func (*AnswerRatedEvent) EventType() EventType          { return AnswerRated }
 func (*AgentStartedEvent) EventType() EventType         { return AgentStarted }
 func (*AgentThinkingEvent) EventType() EventType        { return AgentThinking }
 func (*AgentMessageEvent) EventType() EventType         { return AgentMessage }

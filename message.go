@@ -16,6 +16,7 @@ const (
 	TypeStartAgent             MessageType = "start_agent"
 	TypeStopAgent              MessageType = "stop_agent"
 	TypeToolDecision           MessageType = "tool_decision"
+	TypeRateAnswer             MessageType = "rate_answer"
 	TypeRenameThread           MessageType = "rename_thread"
 	TypeDeleteThread           MessageType = "delete_thread"
 	TypeResume                 MessageType = "resume"
@@ -36,6 +37,7 @@ var messageTypes = map[MessageType]func() MessagePayload{
 	TypeStartAgent:             func() MessagePayload { return new(StartAgent) },
 	TypeStopAgent:              func() MessagePayload { return new(StopAgent) },
 	TypeToolDecision:           func() MessagePayload { return new(ToolDecision) },
+	TypeRateAnswer:             func() MessagePayload { return new(RateAnswer) },
 	TypeRenameThread:           func() MessagePayload { return new(RenameThread) },
 	TypeDeleteThread:           func() MessagePayload { return new(DeleteThread) },
 	TypeResume:                 func() MessagePayload { return new(Resume) },
@@ -126,6 +128,12 @@ type (
 		Reason    string          `json:"reason,omitempty"`
 		Arguments json.RawMessage `json:"arguments,omitzero"`
 	}
+	// RateAnswer says what a person thinks of the outcome of a run that has ended; the latest rating counts.
+	RateAnswer struct {
+		RunID   string `json:"run_id"`
+		Rating  Rating `json:"rating" enum:"up,down"`
+		Comment string `json:"comment,omitempty"`
+	}
 	// RenameThread gives a thread a title.
 	RenameThread struct {
 		Title string `json:"title"`
@@ -157,7 +165,7 @@ type (
 	}
 	// Ping asks for the time.
 	Ping struct{}
-	// GetQualityMetrics asks for the figures of an agent.
+	// GetQualityMetrics asks for the figures of an agent, or of all, over the last PeriodHours; 0: 24.
 	GetQualityMetrics struct {
 		Agent       string `json:"agent,omitempty"`
 		PeriodHours int    `json:"period_hours,omitzero"`
@@ -168,9 +176,9 @@ type (
 	}
 	// ValidateContent scores a text.
 	ValidateContent struct {
-		Content     string `json:"content"`
-		ContentType string `json:"content_type,omitempty"`
-		Strict      bool   `json:"strict,omitzero"`
+		Content     string      `json:"content"`
+		ContentType ContentType `json:"content_type,omitempty" enum:"optimization,data_analysis,action_plan,report,error_message,general"`
+		Strict      bool        `json:"strict,omitzero"`
 	}
 	// GenerateQualityReport asks for a report.
 	GenerateQualityReport struct {
@@ -183,6 +191,7 @@ func (*UserMessage) MessageType() MessageType            { return TypeUserMessag
 func (*StartAgent) MessageType() MessageType             { return TypeStartAgent }
 func (*StopAgent) MessageType() MessageType              { return TypeStopAgent }
 func (*ToolDecision) MessageType() MessageType           { return TypeToolDecision }
+func (*RateAnswer) MessageType() MessageType             { return TypeRateAnswer }
 func (*RenameThread) MessageType() MessageType           { return TypeRenameThread }
 func (*DeleteThread) MessageType() MessageType           { return TypeDeleteThread }
 func (*Resume) MessageType() MessageType                 { return TypeResume }
@@ -250,6 +259,22 @@ func (m *ToolDecision) validate(Limits) *Error {
 	return validObject("arguments", m.Arguments)
 }
 
+func (m *RateAnswer) validate(Limits) *Error {
+	if m.RunID == "" {
+		return missing("run_id")
+	}
+	if m.Rating == "" {
+		return missing("rating")
+	}
+	if err := oneOf("rating", m.Rating, RatedUp, RatedDown); err != nil {
+		return err
+	}
+	if len(m.Comment) > 2000 {
+		return Errorf(Invalid, "at most 2000 bytes").At("comment")
+	}
+	return nil
+}
+
 func (m *RenameThread) validate(l Limits) *Error {
 	if strings.TrimSpace(m.Title) == "" {
 		return missing("title")
@@ -302,7 +327,15 @@ func (m *Authenticate) validate(Limits) *Error {
 
 func (m *Ping) validate(Limits) *Error { return nil }
 
-func (m *GetQualityMetrics) validate(Limits) *Error { return validName("agent", m.Agent, true) }
+// QualityHours is how far back figures about quality go.
+const QualityHours = 7 * 24
+
+func (m *GetQualityMetrics) validate(Limits) *Error {
+	if m.PeriodHours < 0 || m.PeriodHours > QualityHours {
+		return Errorf(Invalid, "must be 1 to %d hours", QualityHours).At("period_hours")
+	}
+	return validName("agent", m.Agent, true)
+}
 
 func (m *SubscribeQualityAlerts) validate(Limits) *Error {
 	return oneOf("action", m.Action, "subscribe", "unsubscribe")
@@ -312,7 +345,8 @@ func (m *ValidateContent) validate(Limits) *Error {
 	if m.Content == "" {
 		return missing("content")
 	}
-	return nil
+	return oneOf("content_type", m.ContentType, "", OptimizationContent, DataAnalysisContent, ActionPlanContent, ReportContent,
+		ErrorMessageContent, GeneralContent)
 }
 
 func (m *GenerateQualityReport) validate(Limits) *Error {

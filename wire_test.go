@@ -25,6 +25,14 @@ const (
 	wireText            = "Grüße, 世界 👋\n<b>&\u2028\"\\"
 )
 
+var wireMetrics = QualityMetrics{
+	Scope: "all", PeriodHours: 24, Since: wireTime, Complete: true, Total: wireFigures, Agents: []AgentFigures{{Agent: "demo", Figures: wireFigures}},
+}
+
+var wireFigures = QualityFigures{
+	Completed: 40, Failed: 2, Stopped: 1, Scored: 39, MeanScore: 0.71, Rejected: 3, RejectedShare: 0.075, Retried: 4, RatedUp: 5, RatedDown: 1,
+}
+
 var wireTime = At(time.Date(2026, 11, 23, 17, 49, 3, 120_456_789, time.UTC))
 
 // golden compares an encoded frame with its file, which holds it in one line, and returns it.
@@ -64,6 +72,8 @@ var wireMessages = []struct {
 	{"message.stop_agent", Message{ThreadID: string(wireThread), Payload: &StopAgent{RunID: string(wireRun)}}},
 	{"message.tool_decision", Message{Payload: &ToolDecision{CallID: string(wireCall), Decision: Approve, Reason: "fine", Arguments: object(`{"url":"https://example.com"}`)}}},
 	{"message.tool_decision.least", Message{Payload: &ToolDecision{CallID: string(wireCall), Decision: Deny}}},
+	{"message.rate_answer", Message{ThreadID: string(wireThread), Payload: &RateAnswer{RunID: string(wireRun), Rating: RatedDown, Comment: wireText}}},
+	{"message.rate_answer.least", Message{Payload: &RateAnswer{RunID: string(wireRun), Rating: RatedUp}}},
 	{"message.rename_thread", Message{ThreadID: string(wireThread), Payload: &RenameThread{Title: "Weather"}}},
 	{"message.delete_thread", Message{ThreadID: string(wireThread), Payload: &DeleteThread{}}},
 	{"message.resume", Message{Payload: &Resume{Cursor: "e3a.1842.9f"}}},
@@ -76,7 +86,7 @@ var wireMessages = []struct {
 	{"message.ping", Message{Payload: &Ping{}}},
 	{"message.get_quality_metrics", Message{Payload: &GetQualityMetrics{Agent: "demo", PeriodHours: 24}}},
 	{"message.subscribe_quality_alerts", Message{Payload: &SubscribeQualityAlerts{Action: "subscribe"}}},
-	{"message.validate_content", Message{Payload: &ValidateContent{Content: "text", ContentType: "general", Strict: true}}},
+	{"message.validate_content", Message{Payload: &ValidateContent{Content: "text", ContentType: GeneralContent, Strict: true}}},
 	{"message.generate_quality_report", Message{Payload: &GenerateQualityReport{ReportType: "summary", Period: "day"}}},
 }
 
@@ -119,6 +129,8 @@ var wireEvents = []struct {
 	{"event.tool_decided", &ToolDecidedEvent{ID: "m-3", CallID: wireCall, Decision: Approve, Arguments: object(`{"url":"https://example.com"}`), Reason: "fine", By: "user"}},
 	{"event.tool_decided.timeout", &ToolDecidedEvent{CallID: wireCall, Decision: Deny, By: "timeout"}},
 	{"event.thread_renamed", &ThreadRenamedEvent{ID: "m-4", Title: "Weather"}},
+	{"event.answer_rated", &AnswerRatedEvent{ID: "m-8", RunID: wireRun, Rating: RatedDown, Comment: wireText}},
+	{"event.answer_rated.least", &AnswerRatedEvent{ID: "m-8", RunID: wireRun, Rating: RatedUp}},
 	{"event.thread_deleted", &ThreadDeletedEvent{ID: "m-5"}},
 	{"event.agent_started", &AgentStartedEvent{Agent: "demo", Model: "scripted", Attempt: 1}},
 	{"event.agent_thinking", &AgentThinkingEvent{MessageID: wireRun.Message(1, 1), Step: 1, Text: "Adding 2 and 3", Source: "agent"}},
@@ -137,6 +149,9 @@ var wireEvents = []struct {
 	{"event.agent_completed", &AgentCompletedEvent{
 		MessageID: wireRun.Message(1, 2), Text: "5", Usage: Usage{InputTokens: 20, OutputTokens: 4}, DurationMS: 812,
 		Quality: &Quality{Score: 0.9, Level: "good", Issues: []string{}},
+	}},
+	{"event.agent_completed.weak", &AgentCompletedEvent{
+		MessageID: wireRun.Message(1, 2), Text: "5", Quality: &Quality{Score: 0.412, Level: "poor", Issues: []string{"below_minimum"}, Retried: true},
 	}},
 	{"event.agent_failed", &AgentFailedEvent{Code: ModelTruncated, Message: "the stream broke", Retryable: true, PartialText: "It is"}},
 	{"event.agent_stopped", &AgentStoppedEvent{Reason: StoppedRollback, Withdraws: []uint64{1, 2, 3}}},
@@ -222,6 +237,15 @@ func TestWireReplies(t *testing.T) {
 		{"reply.result.list_threads", TypeResult, ThreadList{Threads: []ThreadSummary{summary}, Next: "1842"}, nil},
 		{"reply.result.list_threads.none", TypeResult, ThreadList{Threads: []ThreadSummary{}}, nil},
 		{"reply.result.get_thread", TypeResult, EventPage{Events: []json.RawMessage{object(`{"type":"x"}`)}, Next: 9}, nil},
+		{"reply.result.get_quality_metrics", TypeResult, wireMetrics, nil},
+		{"reply.result.validate_content", TypeResult, Validation{
+			Passed: true, Score: 0.71, Level: "good", Scores: QualityScores{Specificity: 0.5, Clarity: 1}, Issues: []string{"low_completeness"},
+		}, nil},
+		{"reply.result.generate_quality_report", TypeResult, QualityReport{Markdown: "# Quality", Data: QualityReportData{
+			ReportType: "detailed", Period: "day", Until: wireTime, Metrics: wireMetrics,
+			Slots: []QualitySlot{{From: wireTime, Figures: wireMetrics.Total}},
+		}}, nil},
+		{"reply.result.subscribe_quality_alerts", TypeResult, QualitySubscription{Subscribed: true}, nil},
 		{"reply.result.ping", TypeResult, PingResult{Time: wireTime}, nil},
 		{"reply.result.empty", TypeResult, Empty{}, nil},
 	} {
@@ -247,6 +271,8 @@ func TestWireNotices(t *testing.T) {
 		{TypeCaughtUp, CaughtUp{Cursor: "e3a.1842.9f"}},
 		{TypeExpiring, Expiring{At: wireTime}},
 		{TypeDraining, Draining{InMS: 1000}},
+		{TypeQualityAlert, QualityAlert{Severity: "warning", Agent: "demo", Metric: "mean_score", Value: 0.41, Threshold: 0.5}},
+		{TypeQualityUpdate, QualityUpdate{Agent: "demo", Answers: 20, MeanScore: 0.71, RejectedShare: 0.05}},
 	} {
 		t.Run(c.typ, func(t *testing.T) {
 			checkFrame(t, golden(t, "notice."+c.typ, EncodeNotice(c.typ, c.payload)), c.typ, "", c.payload, nil)
@@ -343,7 +369,9 @@ func TestProtocolDocument(t *testing.T) {
 		Limits{}, Delta{}, DeltaPayload{}, Ack{}, Problem{}, ConnectionEstablished{}, ThreadSummary{}, ThreadList{}, EventPage{},
 		UserMessageEvent{}, ToolDecidedEvent{}, AgentThinkingEvent{}, AgentMessageEvent{}, ToolCompletedEvent{},
 		AgentResumedEvent{}, AgentCompletedEvent{}, Usage{}, AgentFailedEvent{}, AgentStoppedEvent{},
-		UserMessage{}, StartAgent{}, ToolDecision{}, GetQualityMetrics{}, ValidateContent{}, GenerateQualityReport{},
+		UserMessage{}, StartAgent{}, ToolDecision{}, RateAnswer{}, GetQualityMetrics{}, ValidateContent{}, GenerateQualityReport{},
+		AnswerRatedEvent{}, Quality{}, QualityScores{}, Validation{}, QualityFigures{}, QualityMetrics{}, AgentFigures{}, QualityReport{},
+		QualityReportData{}, QualitySlot{}, QualitySubscription{}, QualityAlert{}, QualityUpdate{},
 	} {
 		typ := reflect.TypeOf(v)
 		for i := range typ.NumField() {

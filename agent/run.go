@@ -226,7 +226,7 @@ func (x *execution) calls(ctx context.Context, todo []thread.Call) error {
 	t := x.t
 	var run, ask []thread.Call
 	for _, c := range todo {
-		if !c.Asked && !c.Started && t.r.cfg.Tools.NeedsApproval(x.caller(), c.Call) {
+		if !c.Asked && !c.Started && t.r.cfg.Tools.NeedsApproval(ctx, x.caller(), c.Call) {
 			ask = append(ask, c)
 		} else {
 			run = append(run, c)
@@ -261,6 +261,7 @@ func (x *execution) dispatch(ctx context.Context, calls []thread.Call, abandoned
 		wg.Go(func() {
 			errs[i] = x.t.r.cfg.Tools.Dispatch(ctx, x.caller(), tool.Request{
 				Call: c.Call, Started: c.Started, Decision: c.Decision, Expired: c.Expired, Abandoned: abandoned,
+				Progress: x.progress(c.CallID),
 			}, x)
 		})
 	}

@@ -104,7 +104,11 @@ func (x *execution) prepare(ctx context.Context) (n int, message switchboard.Mes
 		return 0, "", req, err
 	}
 	req = model.Request{System: a.Instructions, Messages: conversation(t.history, x.id)}
-	for _, d := range t.r.cfg.Tools.Definitions(a.Tools) {
+	definitions, err := t.r.cfg.Tools.Definitions(ctx, x.caller())
+	if err != nil {
+		return 0, "", req, err
+	}
+	for _, d := range definitions {
 		req.Tools = append(req.Tools, model.Tool{Name: d.Name, Description: d.Description, Schema: d.Schema})
 	}
 	x.open.begin(x.id, run.Attempt, message)

@@ -119,6 +119,12 @@ func (c *Client) Decide(ctx context.Context, d switchboard.ToolDecision) (switch
 	return c.acked(ctx, "", &d)
 }
 
+// Rate says what the user thinks of the outcome of a run that has ended; the latest rating counts. answer_rated follows as an
+// event. Conflict while the run has not ended, NotFound if it is not the user's.
+func (c *Client) Rate(ctx context.Context, r switchboard.RateAnswer) (switchboard.Ack, error) {
+	return c.acked(ctx, "", &r)
+}
+
 // Rename gives a thread a title of at most Limits.TitleChars characters; thread_renamed follows as an event.
 func (c *Client) Rename(ctx context.Context, thread switchboard.ThreadID, title string) (switchboard.Ack, error) {
 	return c.acked(ctx, thread, &switchboard.RenameThread{Title: title})

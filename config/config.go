@@ -62,7 +62,7 @@ type Agent struct {
 	Description  string   `yaml:"description" eg:"Answers questions." doc:"What it is good at, for people and for the agents that lead it."`
 	Model        string   `yaml:"model" not:"remote" ref:"model" eg:"gpt" doc:"Its model. Default: the first of models."`
 	Instructions string   `yaml:"instructions" not:"remote" eg:"You are a helpful assistant." doc:"What the model is told before every conversation."`
-	Tools        []string `yaml:"tools" not:"remote" ref:"tool" eg:"[calculator, clock, search_threads]" doc:"Tools that it may call: names, or beginnings of names and a star. Default: none."`
+	Tools        []string `yaml:"tools" ref:"tool" eg:"[calculator, clock, search_threads]" doc:"Tools that it may call: names, or beginnings of names and a star. Default: none."`
 	Handoff      []string `yaml:"handoff" not:"remote" ref:"agent" eg:"[writer]" doc:"Agents to whom it may hand the conversation over."`
 	Ask          []string `yaml:"ask" not:"remote" ref:"agent" eg:"[researcher]" doc:"Agents whom it may ask as it calls a tool; it goes on with their answer."`
 	Remote       *Remote  `yaml:"remote" doc:"An agent elsewhere that speaks AG-UI 1.0, such as one made with LangGraph, Pydantic AI or Mastra. It has a model and tools of its own."`
@@ -119,8 +119,13 @@ type Server struct {
 	Env     map[string]Secret `yaml:"env" with:"command" eg:"{API_TOKEN: \"${API_TOKEN}\"}" doc:"Variables for it, besides PATH and HOME."`
 	Dir     string            `yaml:"dir" with:"command" eg:"." doc:"Folder that it runs in."`
 	URL     string            `yaml:"url" form:"url" eg:"https://tools.example.com/mcp" doc:"Address of a server that runs already (streamable HTTP)."`
-	Headers map[string]Secret `yaml:"headers" with:"url" form:"headers" eg:"{X-User: \"{{.User.ID}}\"}" doc:"Headers of each request, as templates (Go text/template) of the user for whom it is sent."`
+	Headers map[string]Secret `yaml:"headers" with:"url" form:"headers" eg:"{X-User: \"{{.User.ID}}\"}" doc:"Headers of each request. {{.User.ID}} in a value is the id of the user for whom it is sent."`
 	Timeout time.Duration     `yaml:"timeout" def:"30s" min:"1" doc:"Longest time for one call."`
+
+	ListHeaders  map[string]Secret `yaml:"list_headers" with:"url" form:"headers" eg:"{Authorization: \"Bearer ${TOKEN}\"}" doc:"Headers with which its tools are listed, which is on nobody's behalf, in place of those headers that name the user."`
+	Sessions     int               `yaml:"sessions" with:"url" eg:"100" doc:"How many users have a session at once, if headers name the user. 0: 100."`
+	StartTimeout time.Duration     `yaml:"start_timeout" def:"30s" min:"1" doc:"Longest time until it has told its tools."`
+	IgnoreHints  bool              `yaml:"ignore_hints" eg:"true" doc:"Take each of its tools for one that writes and must not be run twice, whatever it says itself."`
 }
 
 // Secret is a text that no formatting shows. Convert it to a string to use it.

@@ -61,6 +61,8 @@ type Broadcaster struct {
 	slow    prometheus.Counter
 	events  prometheus.Counter
 	deltas  prometheus.Counter
+
+	subscribers subscribers
 }
 
 // New returns a Broadcaster that follows nothing yet: Start opens its tails, Run follows them.

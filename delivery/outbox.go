@@ -293,6 +293,7 @@ func (o *Outbox) Close() {
 	gone := o.closed
 	o.closed = true
 	o.live, o.replies = nil, nil
+	o.t.b.subscribers.set(o, false)
 	if o.a != nil {
 		delete(o.a.devices, o)
 	}

@@ -172,6 +172,42 @@ func TestSlow(t *testing.T) {
 	}
 }
 
+// TestNotify gives a notice to the devices that are subscribed; one that does not read has it dropped, one that has left
+// is forgotten.
+func TestNotify(t *testing.T) {
+	o := open(new(bytes.Buffer), &past{}, 10)
+	other := newOutbox(o.t, alice)
+	b := o.t.b
+	b.Notify([]byte("to nobody"))
+	o.Subscribe(true)
+	b.Notify([]byte("first"))
+	if f, err := o.Next(t.Context()); string(f) != "first" || err != nil {
+		t.Fatalf("%q %v", f, err)
+	}
+	if len(other.replies) > 0 {
+		t.Errorf("another device was given %q", other.replies)
+	}
+	for range maxReplies + 5 {
+		b.Notify([]byte("flood"))
+	}
+	if len(o.replies) != maxReplies {
+		t.Errorf("%d frames wait for a device that does not read", len(o.replies))
+	}
+	o.Subscribe(false)
+	if len(b.subscribers.all) != 0 {
+		t.Error("still subscribed")
+	}
+	o.Subscribe(true)
+	o.Close()
+	if len(b.subscribers.all) != 0 {
+		t.Error("a device that has left is kept")
+	}
+	o.Subscribe(true)
+	if b.Notify([]byte("late")); len(b.subscribers.all) != 0 || len(o.replies) != 0 {
+		t.Error("a device that has left has subscribed")
+	}
+}
+
 // TestHeld holds the stream until the reply: notices do not release it.
 func TestHeld(t *testing.T) {
 	o := open(new(bytes.Buffer), &past{}, 10)

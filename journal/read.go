@@ -19,13 +19,14 @@ import (
 
 // getRequest is a direct get (ADR-31).
 type getRequest struct {
-	Seq       uint64   `json:"seq,omitzero"`
-	Next      string   `json:"next_by_subj,omitzero"`
-	Last      string   `json:"last_by_subj,omitzero"`
-	Batch     int      `json:"batch,omitzero"`
-	MaxBytes  int      `json:"max_bytes,omitzero"`
-	MultiLast []string `json:"multi_last,omitzero"`
-	UpTo      uint64   `json:"up_to_seq,omitzero"`
+	Seq       uint64     `json:"seq,omitzero"`
+	Start     *time.Time `json:"start_time,omitzero"` // instead of Seq
+	Next      string     `json:"next_by_subj,omitzero"`
+	Last      string     `json:"last_by_subj,omitzero"`
+	Batch     int        `json:"batch,omitzero"`
+	MaxBytes  int        `json:"max_bytes,omitzero"`
+	MultiLast []string   `json:"multi_last,omitzero"`
+	UpTo      uint64     `json:"up_to_seq,omitzero"`
 }
 
 // errTooMany says that a multi_last would answer more than 1,024 entries.

@@ -15,9 +15,9 @@ const mostHangs = 2
 // if its disk lets it.
 const reviveEvery = time.Second
 
-// needed reports whether an event may use what is kept free of the disk: all but new work.
+// needed reports whether an event may use what is kept free of the disk: all but new work, titles and ratings.
 func needed(t switchboard.EventType) bool {
-	return t != switchboard.UserMessageAccepted && t != switchboard.ThreadRenamed
+	return t != switchboard.UserMessageAccepted && t != switchboard.ThreadRenamed && t != switchboard.AnswerRated
 }
 
 // room returns an error if there is no room.

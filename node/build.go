@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
+	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/agent"
 	"github.com/netra-systems/switchboard/config"
 	"github.com/netra-systems/switchboard/model"
@@ -16,8 +18,10 @@ import (
 	"github.com/netra-systems/switchboard/model/openai"
 	"github.com/netra-systems/switchboard/model/scripted"
 	"github.com/netra-systems/switchboard/model/wire"
+	"github.com/netra-systems/switchboard/quality"
 	"github.com/netra-systems/switchboard/tool"
 	"github.com/netra-systems/switchboard/tool/builtin"
+	"github.com/netra-systems/switchboard/tool/mcp"
 )
 
 // errNotYet is the kind of a problem with a key that is known, but does nothing in this version.
@@ -85,9 +89,15 @@ type builder struct {
 	problems config.Problems
 }
 
-// build makes the agents of a configuration, the default one first. Errors: ErrSetting, with config.Problems if the file
-// is at fault.
-func (s Settings) build(c *config.Config) ([]agent.Agent, error) {
+// parts are what a configuration comes to.
+type parts struct {
+	agents   []agent.Agent // the default one first
+	policies map[string]tool.Policy
+	servers  []mcp.Config
+}
+
+// build makes the parts of a configuration. Errors: ErrSetting, with config.Problems if the file is at fault.
+func (s Settings) build(c *config.Config) (out parts, err error) {
 	b := &builder{s: s, c: c, models: map[string]model.Model{}}
 	if err := (tool.Config{Limits: c.Limits}).Validate(); err != nil {
 		field, rule, _ := strings.Cut(err.Error(), " ")
@@ -96,22 +106,22 @@ func (s Settings) build(c *config.Config) ([]agent.Agent, error) {
 	for _, m := range c.Models {
 		b.models[m.Name] = b.model(m)
 	}
+	out.policies = map[string]tool.Policy{}
 	for _, t := range c.Tools {
-		b.policy(t)
+		out.policies[t.Name] = tool.Policy{Approval: tool.Approval(t.Approval), Roles: t.Roles, Timeout: t.Timeout, Denied: t.Denied}
 	}
 	for _, m := range c.Servers {
-		b.server(m)
+		out.servers = append(out.servers, b.server(m))
 	}
-	var out []agent.Agent
 	for _, a := range b.agents() {
 		made, err := b.agent(a)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
-		out = append(out, made)
+		out.agents = append(out.agents, made)
 	}
 	if err := b.problems.Err(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSetting, err)
+		return out, fmt.Errorf("%w: %w", ErrSetting, err)
 	}
 	return out, nil
 }
@@ -171,18 +181,24 @@ func (b *builder) window(key string, a config.Agent) {
 }
 
 // gate makes what judges the answers of an agent; nil: nothing does.
-func (b *builder) gate(key string, _ config.Agent) agent.Gate {
-	b.later(key + ".quality")
-	return nil
+func (b *builder) gate(key string, a config.Agent) agent.Gate {
+	if a.Quality == nil {
+		return nil
+	}
+	g := quality.Gate{ContentType: switchboard.ContentType(a.Quality.ContentType), Strict: a.Quality.Strict, OnFail: quality.OnFail(a.Quality.OnFail)}
+	if m := b.models[a.Quality.Judge]; m != nil {
+		g.Judge = quality.ModelJudge{Model: m}
+	}
+	gate, err := Gate(g)
+	if err != nil {
+		b.bad(key+".quality", err)
+	}
+	return gate
 }
 
 // remote makes the adapter to an agent elsewhere.
 func (b *builder) remote(key string, a config.Agent) model.Model {
-	header := map[string]string{}
-	for name, value := range a.Remote.Headers {
-		header[name] = string(value)
-	}
-	made, err := agui.New(agui.Config{URL: a.Remote.URL, Name: a.Name, Header: header, Policy: wire.Policy{Timeout: a.Remote.Timeout}})
+	made, err := agui.New(agui.Config{URL: a.Remote.URL, Name: a.Name, Header: told(a.Remote.Headers), Policy: wire.Policy{Timeout: a.Remote.Timeout}})
 	if err != nil {
 		b.bad(key+".remote", err)
 		return nil
@@ -237,14 +253,28 @@ func policyOf(m config.Model) wire.Policy {
 	return wire.Policy{IdleTimeout: m.IdleTimeout, Timeout: m.Timeout, Attempts: m.Retries + 1}
 }
 
-// policy says what is allowed of tools.
-func (b *builder) policy(t config.Tool) {
-	for _, key := range []string{"approval", "roles", "timeout", "denied"} {
-		b.later("tools." + t.Name + "." + key)
+// server makes the settings of an MCP server.
+func (b *builder) server(s config.Server) mcp.Config {
+	out := mcp.Config{
+		Name: s.Name, Command: s.Command, Args: s.Args, Env: told(s.Env), Dir: s.Dir, URL: s.URL, Headers: told(s.Headers),
+		ListHeaders: told(s.ListHeaders), Sessions: s.Sessions, Timeout: s.Timeout, StartTimeout: s.StartTimeout, IgnoreHints: s.IgnoreHints,
 	}
+	if s.Dir != "" && !filepath.IsAbs(s.Dir) { // as the file sees it
+		if base, err := filepath.Abs(filepath.Dir(b.s.Config)); err == nil {
+			out.Dir = filepath.Join(base, s.Dir)
+		}
+	}
+	if err := out.Validate(); err != nil {
+		b.bad("mcp."+s.Name, err)
+	}
+	return out
 }
 
-// server makes the client of an MCP server.
-func (b *builder) server(s config.Server) {
-	b.later("mcp." + s.Name)
+// told returns secrets as they are used.
+func told(secrets map[string]config.Secret) map[string]string {
+	out := map[string]string{}
+	for name, value := range secrets {
+		out[name] = string(value)
+	}
+	return out
 }

@@ -31,11 +31,11 @@ func built(t *testing.T, s Settings) []agent.Agent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	agents, err := s.build(c)
+	made, err := s.build(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return agents
+	return made.agents
 }
 
 // TestUsualAgent: without a file, and with one that says nothing of agents, there is the one agent of the flags.

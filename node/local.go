@@ -15,11 +15,12 @@ import (
 // local is what the machine itself may do with a store.
 type local struct {
 	*auth.Authority
+	pinned
 	j *journal.Journal
 }
 
 // Local returns what the machine itself may do.
-func (n *Node) Local() control.Local { return local{n.auth, n.journal} }
+func (n *Node) Local() control.Local { return local{n.auth, pinned{n.journal, n.mcp}, n.journal} }
 
 // CheckStore reads everything that is stored and tells what is damaged.
 func (l local) CheckStore(ctx context.Context) (control.StoreReport, error) {
@@ -86,7 +87,7 @@ func OpenLocal(ctx context.Context, data string) (l control.Local, done func(), 
 		done()
 		return nil, nil, err
 	}
-	return local{a, j}, done, nil
+	return local{a, pinned{j: j}, j}, done, nil
 }
 
 func hasStore(data string) bool {

@@ -1,8 +1,8 @@
 // Package node puts the parts of a Switchboard together: it opens them in order, runs them, and stops them in the
 // opposite order. It is the only place that knows them all.
 //
-// Start: log and records, accounts, delivery's tails, router, runner, transport. Stop: devices are told and leave,
-// running work is handed over, the tails end, the log is closed. A node holds no state of its own: any number of them
+// Start: log and records, accounts, delivery's tails, router, servers of tools, runner, transport. Stop: running work is
+// handed over, devices are told and leave, servers of tools and the tails end, the log is closed. A node holds no state of its own: any number of them
 // may share one log.
 package node
 
@@ -21,10 +21,12 @@ import (
 	"github.com/netra-systems/switchboard/auth"
 	"github.com/netra-systems/switchboard/delivery"
 	"github.com/netra-systems/switchboard/journal"
+	"github.com/netra-systems/switchboard/quality"
 	"github.com/netra-systems/switchboard/router"
 	"github.com/netra-systems/switchboard/thread"
 	"github.com/netra-systems/switchboard/tool"
 	"github.com/netra-systems/switchboard/tool/builtin"
+	"github.com/netra-systems/switchboard/tool/mcp"
 	"github.com/netra-systems/switchboard/transport"
 	"github.com/netra-systems/switchboard/transport/rest"
 )
@@ -38,9 +40,13 @@ type Config struct {
 	Transport transport.Config
 	Agents    []agent.Agent           // the first answers messages that name none
 	Tools     func(*Node) []tool.Tool // nil: BuiltinTools
+	Policies  map[string]tool.Policy  // by the name of a tool, or by the beginning of names that ends in *
+	MCP       []mcp.Config            // servers whose tools are offered
+	Secret    mcp.Secret              // what their settings may name; nil: nothing
 	Limits    switchboard.Limits      // the zero value: switchboard.DefaultLimits
 	Slots     int                     // runs per shard at once; 0: the runner's default
 	Approval  time.Duration           // how long a person may take to decide; 0: the runner's default
+	Alerts    quality.Alerts          // when operators are told of bad answers
 	Registry  *prometheus.Registry
 	Log       *slog.Logger
 
@@ -62,8 +68,11 @@ type Node struct {
 	delivery  *delivery.Broadcaster
 	router    *router.Router
 	tools     *tool.Dispatcher
+	mcp       *mcp.Servers
 	runner    *agent.Runner
 	transport *transport.Server
+	quality   *quality.Service
+	began     []uint64 // by shard: what the tails were not shown lies at or below
 }
 
 // Open opens the parts; Run runs them, and Close gives back what Open took if Run is not called. Errors:
@@ -113,11 +122,13 @@ func (n *Node) assemble(ctx context.Context) (err error) {
 	}
 	n.delivery = delivery.New(delivery.Config{
 		Journal: j, Follow: n.follow, Shards: j.Shards(), Shard: j.Shard, Epoch: j.Epoch(), Limits: cfg.Limits,
-		Observe:  func(e thread.Entry) { n.router.Observe(e) },
+		Observe:  func(e thread.Entry) { n.router.Observe(e); n.quality.Observe(e) },
 		Registry: cfg.Registry, Log: n.log,
 	})
+	n.began = make([]uint64, j.Shards())
+	n.quality = quality.New(quality.Config{Past: n.past, Shards: j.Shards(), Notify: n.delivery.Notify, Alerts: cfg.Alerts, Log: n.log})
 	n.router = router.New(router.Config{
-		Journal: j, Threads: n.delivery, Epoch: j.Epoch(), Registry: cfg.Registry, Log: n.log,
+		Journal: j, Threads: n.delivery, Quality: n.quality, Epoch: j.Epoch(), Registry: cfg.Registry, Log: n.log,
 		Rules: thread.Rules{
 			Limits: cfg.Limits, DefaultAgent: cfg.Agents[0].Name,
 			HasAgent: func(name string) bool { return names[name] },
@@ -127,7 +138,12 @@ func (n *Node) assemble(ctx context.Context) (err error) {
 	if cfg.Tools != nil {
 		tools = func() []tool.Tool { return cfg.Tools(n) }
 	}
-	if n.tools, err = tool.NewDispatcher(tool.Config{Limits: cfg.Limits, Log: n.log, Metrics: cfg.Registry}, tools()...); err != nil {
+	if n.tools, err = tool.NewDispatcher(tool.Config{
+		Limits: cfg.Limits, Policies: cfg.Policies, Roles: n.auth.Roles, Log: n.log, Metrics: cfg.Registry,
+	}, tools()...); err != nil {
+		return err
+	}
+	if err := n.serversOfTools(ctx); err != nil {
 		return err
 	}
 	if n.runner, err = agent.New(agent.Config{
@@ -158,6 +174,7 @@ func (n *Node) follow(ctx context.Context, shard int) (delivery.Feed, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.began[shard] = f.Position()
 	if n.cfg.Lose != nil {
 		f.Lose(func(i int) bool { return n.cfg.Lose(shard, i) })
 	}
@@ -203,15 +220,21 @@ func (n *Node) agentNames() (out []string) {
 	return out
 }
 
-func (n *Node) listTools(context.Context, switchboard.UserID) ([]rest.Tool, error) {
-	var granted []string
+// listTools tells what a user may have called, by whatever agent.
+func (n *Node) listTools(ctx context.Context, u switchboard.UserID) ([]rest.Tool, error) {
+	c := tool.Caller{User: u}
 	for _, a := range n.cfg.Agents {
-		granted = append(granted, a.Tools...)
+		c.Granted = append(c.Granted, a.Tools...)
+	}
+	definitions, err := n.tools.Definitions(ctx, c)
+	if err != nil {
+		return nil, err
 	}
 	out := []rest.Tool{}
-	for _, d := range n.tools.Definitions(granted) {
+	for _, d := range definitions {
 		out = append(out, rest.Tool{
-			Name: d.Name, Title: d.Title, Description: d.Description, Schema: d.Schema, Idempotent: d.Idempotent, Approval: d.Approval,
+			Name: d.Name, Title: d.Title, Description: d.Description, Schema: d.Schema,
+			ReadOnly: d.ReadOnly, Destructive: d.Destructive, Idempotent: d.Idempotent, Approval: d.Approval,
 		})
 	}
 	return out, nil
@@ -234,7 +257,7 @@ const drainWait = 3 * time.Second
 // Run runs the node until ctx ends, then stops it part by part, and closes it.
 func (n *Node) Run(ctx context.Context) error {
 	defer n.Close()
-	stop := make([]func(), 0, 4)
+	var stop []func()
 	start := func(run func(context.Context) error) {
 		part, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		var wg sync.WaitGroup
@@ -248,17 +271,20 @@ func (n *Node) Run(ctx context.Context) error {
 	start(n.keep)
 	start(n.delivery.Run)
 	start(n.auth.Run)
+	start(n.quality.Run)
+	start(n.mcp.Run)
 	start(n.runner.Run)
 	<-ctx.Done()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWait)
 	defer cancel()
-	stop[3]() // work first: another node goes on at once, and the devices that are still here see it
+	last := len(stop) - 1
+	stop[last]() // work first: another node goes on at once, and the devices that are still here see it
 	if err := n.transport.Drain(drain); err != nil {
 		n.log.Warn("some devices did not leave in time", "error", err)
 	}
-	stop[2]()
-	stop[1]()
-	stop[0]() // the ledger last
+	for last--; last >= 0; last-- {
+		stop[last]() // the ledger last
+	}
 	return nil
 }
 

@@ -144,7 +144,7 @@ func (s Settings) config(store journal.Config, registry *prometheus.Registry, lo
 	if err != nil {
 		return Config{}, err
 	}
-	agents, err := s.build(c)
+	made, err := s.build(c)
 	if err != nil {
 		return Config{}, err
 	}
@@ -153,9 +153,9 @@ func (s Settings) config(store journal.Config, registry *prometheus.Registry, lo
 		return Config{}, err
 	}
 	return Config{
-		Name: s.nodeName(), Version: Version(), Journal: store, Auth: auth.Config{}, Agents: agents, Registry: registry, Log: log, Check: s.Journal == "",
+		Name: s.nodeName(), Version: Version(), Journal: store, Auth: auth.Config{}, Agents: made.agents, Registry: registry, Log: log, Check: s.Journal == "",
 		Transport: transport.Config{AllowedOrigins: s.AllowOrigin, AllowedHosts: s.AllowHost, TrustedProxies: proxies, Static: web.Handler()},
-		Limits:    c.Limits, Approval: c.ApprovalTimeout,
+		Limits:    c.Limits, Approval: c.ApprovalTimeout, Policies: made.policies, MCP: made.servers,
 		Tools: func(n *Node) []tool.Tool { return s.tools(n, c) },
 	}, nil
 }

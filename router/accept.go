@@ -134,6 +134,12 @@ func address(u switchboard.UserID, m switchboard.Message) (id switchboard.Thread
 			return "", false, under(err)
 		}
 		named = run.Thread()
+	case *switchboard.RateAnswer:
+		run, err := switchboard.ParseRunID(p.RunID)
+		if err != nil {
+			return "", false, under(err)
+		}
+		named = run.Thread()
 	case *switchboard.ToolDecision:
 		call, err := switchboard.ParseCallID(p.CallID)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/journal/journaltest"
+	"github.com/netra-systems/switchboard/quality"
 	"github.com/netra-systems/switchboard/thread"
 )
 
@@ -20,6 +21,8 @@ func (noDevice) Resume(context.Context, switchboard.Cursor) (switchboard.ResumeR
 	return switchboard.ResumeResult{}, nil
 }
 
+func (noDevice) Subscribe(bool) {}
+
 func (noDevice) Resync(context.Context, switchboard.RunID) error { return nil }
 
 // FuzzRoute: whatever a device sends, it gets one reply in time, valid JSON, with the frame's id, and an error with a code
@@ -28,9 +31,9 @@ func FuzzRoute(f *testing.F) {
 	l := switchboard.DefaultLimits()
 	l.MessagesPerMinute, l.MessageBurst, l.RefusalsPerMinute, l.QueuedRunsPerUser = 1<<30, 1<<30, 1<<30, 1<<30
 	l.FrameBytes = 16 << 10
-	r := New(Config{Journal: journaltest.Open(f), Threads: noThreads{}, Epoch: "e", Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	r := New(Config{Journal: journaltest.Open(f), Threads: noThreads{}, Quality: quality.New(quality.Config{}), Epoch: "e", Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Rules: thread.Rules{Limits: l, DefaultAgent: "a", HasAgent: func(name string) bool { return name == "a" }}})
-	caller := Caller{User: switchboard.User{ID: alice, Name: "alice"}, Device: noDevice{}}
+	caller := Caller{User: switchboard.User{ID: alice, Name: "alice", Roles: []string{operator}}, Device: noDevice{}}
 	t1 := switchboard.NewThreadID(alice, "m1")
 	for _, frame := range []string{
 		`{"type":"user_message","id":"m1","payload":{"text":"x"}}`,
@@ -45,7 +48,11 @@ func FuzzRoute(f *testing.F) {
 		`{"type":"list_threads","id":"m9","payload":{"before":"x","limit":50}}`,
 		`{"type":"resume","id":"m10","payload":{"cursor":"e.1.a"}}`,
 		`{"type":"resync_message","id":"m11","payload":{"run_id":"` + string(t1.Run(1)) + `"}}`,
-		`{"type":"ping","id":"m12"}`, `{"type":"get_quality_metrics","id":"m13"}`, `{"id":"m14"}`, `{`, ``, `null`, "\xff",
+		`{"type":"rate_answer","id":"m15","payload":{"run_id":"` + string(t1.Run(1)) + `","rating":"up","comment":"x"}}`,
+		`{"type":"validate_content","id":"m16","payload":{"content":"1. Do it because you do it.","content_type":"report","strict":true}}`,
+		`{"type":"generate_quality_report","id":"m17","payload":{"report_type":"detailed","period":"week"}}`,
+		`{"type":"subscribe_quality_alerts","id":"m18","payload":{"action":"subscribe"}}`,
+		`{"type":"ping","id":"m12"}`, `{"type":"get_quality_metrics","id":"m13","payload":{"agent":"a","period_hours":168}}`, `{"id":"m14"}`, `{`, ``, `null`, "\xff",
 	} {
 		f.Add([]byte(frame))
 	}

@@ -8,6 +8,7 @@ package router
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +29,8 @@ type Device interface {
 	Resume(ctx context.Context, c switchboard.Cursor) (switchboard.ResumeResult, error)
 	// Resync gives the open text of a run after the reply.
 	Resync(ctx context.Context, r switchboard.RunID) error
+	// Subscribe turns notices about quality on or off, until the device leaves.
+	Subscribe(on bool)
 }
 
 // Journal is what the router writes to and reads of the log.
@@ -41,10 +44,19 @@ type Threads interface {
 	Index(ctx context.Context, u switchboard.UserID, fn func(*thread.Index) error) error
 }
 
+// Quality answers what is asked about the quality of answers.
+type Quality interface {
+	// Metrics returns figures over the runs of a user; of all users if it is "".
+	Metrics(u switchboard.UserID, m switchboard.GetQualityMetrics) switchboard.QualityMetrics
+	Report(m switchboard.GenerateQualityReport) switchboard.QualityReport
+	Validate(m switchboard.ValidateContent) switchboard.Validation
+}
+
 // Config is what a Router needs.
 type Config struct {
 	Journal  Journal
 	Threads  Threads
+	Quality  Quality // nil: such questions are not supported
 	Rules    thread.Rules
 	Epoch    string
 	Registry prometheus.Registerer // may be nil
@@ -68,7 +80,16 @@ type Router struct {
 // accepted are the types that add an event to a thread.
 var accepted = map[switchboard.MessageType]bool{
 	switchboard.TypeUserMessage: true, switchboard.TypeStartAgent: true, switchboard.TypeStopAgent: true,
-	switchboard.TypeToolDecision: true, switchboard.TypeRenameThread: true, switchboard.TypeDeleteThread: true,
+	switchboard.TypeToolDecision: true, switchboard.TypeRateAnswer: true, switchboard.TypeRenameThread: true,
+	switchboard.TypeDeleteThread: true,
+}
+
+// operator is the role of those who look after a server.
+const operator = "operator"
+
+// roles are the types that need a role.
+var roles = map[switchboard.MessageType]string{
+	switchboard.TypeSubscribeQualityAlerts: operator, switchboard.TypeGenerateQualityReport: operator,
 }
 
 // New returns a Router.
@@ -80,6 +101,12 @@ func New(cfg Config) *Router {
 		switchboard.TypePing:          ping,
 		switchboard.TypeResume:        resume,
 		switchboard.TypeResyncMessage: resyncMessage,
+	}
+	if cfg.Quality != nil {
+		r.queries[switchboard.TypeGetQualityMetrics] = r.qualityMetrics
+		r.queries[switchboard.TypeSubscribeQualityAlerts] = subscribeQualityAlerts
+		r.queries[switchboard.TypeValidateContent] = r.validateContent
+		r.queries[switchboard.TypeGenerateQualityReport] = r.qualityReport
 	}
 	r.routed = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "switchboard_messages_total", Help: "Messages by type and outcome (ok, duplicate or the code of the error).",
@@ -134,6 +161,9 @@ func (r *Router) do(ctx context.Context, c Caller, m switchboard.Message) (any, 
 	}
 	if err := r.Refused(c.User.ID); err != nil {
 		return nil, err
+	}
+	if role := roles[t]; role != "" && !slices.Contains(c.User.Roles, role) {
+		return nil, switchboard.Errorf(switchboard.Forbidden, "this needs the role %s", role).At("type")
 	}
 	h := r.queries[t]
 	if h == nil {

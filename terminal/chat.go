@@ -45,6 +45,7 @@ type chat struct {
 	thread    switchboard.ThreadID
 	title     string
 	runs      []switchboard.RunID // that have no end yet, in order
+	answered  switchboard.RunID   // the last that ended
 	approvals []switchboard.CallID
 	asked     map[switchboard.FrameID]bool              // messages of this chat
 	runOf     map[switchboard.FrameID]switchboard.RunID // of messages without an end
@@ -302,6 +303,7 @@ func (c *chat) track(e switchboard.Event) {
 	}
 	if e.Type.Terminal() {
 		end(e.RunID)
+		c.answered = e.RunID
 		c.approvals = slices.DeleteFunc(c.approvals, func(x switchboard.CallID) bool { return strings.HasPrefix(string(x), string(e.RunID)+".") })
 		c.leaving = false
 	}
@@ -316,7 +318,7 @@ func (c *chat) elsewhere(e switchboard.Event) {
 
 // begin goes to a thread, or to none yet.
 func (c *chat) begin(thread switchboard.ThreadID) {
-	c.thread, c.title, c.runs, c.approvals, c.backlog, c.loading = thread, "", nil, nil, nil, false
+	c.thread, c.title, c.runs, c.answered, c.approvals, c.backlog, c.loading = thread, "", nil, "", nil, nil, false
 	c.view = newView(c, c.isMine)
 	clear(c.runOf)
 }

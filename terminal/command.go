@@ -28,6 +28,8 @@ func slashes() []slash {
 		{"/stop", "", "stop the answer; what was written is kept. So does Ctrl-C", func(c *chat, _ string) { c.stopped() }},
 		{"/approve", "", "let the tool run that waits", func(c *chat, _ string) { c.decide(switchboard.Approve, "") }},
 		{"/deny", "[REASON]", "do not; the reason is kept", func(c *chat, why string) { c.decide(switchboard.Deny, why) }},
+		{"/good", "[WHY]", "say that the last answer was good; the reason is kept", func(c *chat, why string) { c.rate(switchboard.RatedUp, why) }},
+		{"/bad", "[WHY]", "say that it was not", func(c *chat, why string) { c.rate(switchboard.RatedDown, why) }},
 		{"/help", "", "this list", func(c *chat, _ string) { c.help() }},
 		{"/quit", "", "leave; what runs goes on. So does Ctrl-D", func(c *chat, _ string) { c.quit = true }},
 	}
@@ -222,6 +224,23 @@ func (c *chat) decide(d switchboard.Decision, why string) {
 		return func() {
 			if err != nil {
 				c.refused("not decided", err)
+			}
+		}
+	})
+}
+
+// rate says what the person thinks of the answer shown last.
+func (c *chat) rate(r switchboard.Rating, why string) {
+	if c.answered == "" {
+		c.note("there is no answer yet")
+		return
+	}
+	run := c.answered
+	c.ask(func(ctx context.Context) func() {
+		_, err := c.cfg.Client.Rate(ctx, switchboard.RateAnswer{RunID: string(run), Rating: r, Comment: why})
+		return func() {
+			if err != nil {
+				c.refused("not rated", err)
 			}
 		}
 	})

@@ -148,6 +148,8 @@ func (v *view) event(e switchboard.Event) {
 		v.decided(p)
 	case *switchboard.ThreadRenamedEvent:
 		v.aside("this conversation is now called %q", inLine(p.Title, longLine))
+	case *switchboard.AnswerRatedEvent:
+		v.aside("rated as %s", map[switchboard.Rating]string{switchboard.RatedUp: "good", switchboard.RatedDown: "bad"}[p.Rating])
 	case *switchboard.AgentThinkingEvent:
 		if p.Source == "model" {
 			v.finish(e.RunID, switchboard.DeltaThinking, p.MessageID, p.Text)

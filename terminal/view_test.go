@@ -75,6 +75,10 @@ func TestView(t *testing.T) {
 		"a late delta says nothing": {
 			[]happening{started, text("m", "ab"), completed("m", "abc"), event(&switchboard.ThreadRenamedEvent{Title: "T"})},
 			"abc\n# this conversation is now called \"T\"\n"},
+		"ratings": {
+			[]happening{started, completed("m", "42"), event(&switchboard.AnswerRatedEvent{RunID: run, Rating: switchboard.RatedUp}),
+				event(&switchboard.AnswerRatedEvent{RunID: run, Rating: switchboard.RatedDown, Comment: "\x1b[2J"})},
+			"42\n# rated as good\n# rated as bad\n"},
 		"thoughts come before, and once": {
 			[]happening{started, thought("m", "Hm"), thought("m", "Hmm"), event(&switchboard.AgentThinkingEvent{MessageID: "m", Text: "Hmm.", Source: "model"}),
 				text("m", "Yes"), completed("m", "Yes")}, "Hmm.\nYes\n"},

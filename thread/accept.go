@@ -93,6 +93,13 @@ func (s *State) draft(d *Draft, r Request, rules Rules) (switchboard.RunID, erro
 		}
 		d.Event.Payload = &switchboard.ToolDecidedEvent{ID: r.ID, CallID: call, Decision: p.Decision, Arguments: p.Arguments, Reason: p.Reason, By: "user"}
 		return call.Run(), nil
+	case *switchboard.RateAnswer:
+		run := switchboard.RunID(p.RunID)
+		if err := s.ended(run, "payload.run_id"); err != nil {
+			return "", err
+		}
+		d.Event.Payload = &switchboard.AnswerRatedEvent{ID: r.ID, RunID: run, Rating: p.Rating, Comment: p.Comment}
+		return run, nil
 	case *switchboard.RenameThread:
 		if !s.Exists() {
 			return "", notFound("thread_id")
@@ -137,13 +144,29 @@ func (s *State) ask(d *Draft, rules Rules, p *switchboard.UserMessageEvent) (swi
 
 // open returns an error unless the run has not ended: NotFound if it never was.
 func (s *State) open(run switchboard.RunID, field string) error {
-	if run.Thread() != s.Thread || !slices.Contains(s.Asked, run.N()) || s.Deleted {
+	if !s.knows(run) {
 		return notFound(field)
 	}
 	if s.Run(run) == nil && !s.steering(run.N()) {
 		return switchboard.Errorf(switchboard.Conflict, "the run has ended").At(field)
 	}
 	return nil
+}
+
+// ended returns an error unless the run has ended: NotFound if it never was.
+func (s *State) ended(run switchboard.RunID, field string) error {
+	if !s.knows(run) {
+		return notFound(field)
+	}
+	if s.Run(run) != nil || s.steering(run.N()) {
+		return switchboard.Errorf(switchboard.Conflict, "the run has not ended").At(field)
+	}
+	return nil
+}
+
+// knows reports whether a message of this thread asked for the run.
+func (s *State) knows(run switchboard.RunID) bool {
+	return run.Thread() == s.Thread && slices.Contains(s.Asked, run.N()) && !s.Deleted
 }
 
 // steering reports whether the message n waits to be taken by a running agent.

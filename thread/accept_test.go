@@ -30,6 +30,9 @@ func TestAccept(t *testing.T) {
 	stop := func(r switchboard.RunID) switchboard.MessagePayload {
 		return &switchboard.StopAgent{RunID: string(r)}
 	}
+	rate := func(r switchboard.RunID) switchboard.MessagePayload {
+		return &switchboard.RateAnswer{RunID: string(r), Rating: switchboard.RatedDown, Comment: "x"}
+	}
 	decide := func(c switchboard.CallID) switchboard.MessagePayload {
 		return &switchboard.ToolDecision{CallID: string(c), Decision: switchboard.Deny}
 	}
@@ -60,6 +63,12 @@ func TestAccept(t *testing.T) {
 		{"decide in a queued run", decide(queued.Call(1, 0)), switchboard.NotFound, "payload.call_id"},
 		{"decide in a steer", decide(steer.Call(1, 0)), switchboard.NotFound, "payload.call_id"},
 		{"decide in another thread", decide(other.Run(1).Call(1, 0)), switchboard.NotFound, "payload.call_id"},
+		{"rate an ended run", rate(first), ok, ""},
+		{"rate a run that waits", rate(second), switchboard.Conflict, "payload.run_id"},
+		{"rate a queued run", rate(queued), switchboard.Conflict, "payload.run_id"},
+		{"rate a steer", rate(steer), switchboard.Conflict, "payload.run_id"},
+		{"rate what is no message", rate(home.Run(2)), switchboard.NotFound, "payload.run_id"},
+		{"rate in another thread", rate(other.Run(1)), switchboard.NotFound, "payload.run_id"},
 		{"rename", &switchboard.RenameThread{Title: "x"}, ok, ""},
 		{"delete", &switchboard.DeleteThread{}, ok, ""},
 		{"ping", &switchboard.Ping{}, switchboard.Unsupported, "type"},

@@ -3,7 +3,6 @@ package thread
 import (
 	"slices"
 	"sort"
-	"strings"
 	"time"
 
 	"github.com/netra-systems/switchboard"
@@ -235,7 +234,7 @@ func (s *State) apply(e Entry) {
 		s.stop(p.RunID, switchboard.StoppedByUser)
 	case *switchboard.ToolDecidedEvent:
 		s.decide(p)
-	case *switchboard.ThreadRenamedEvent:
+	case *switchboard.ThreadRenamedEvent, *switchboard.AnswerRatedEvent:
 	case *switchboard.ThreadDeletedEvent:
 		s.Deleted, s.Runs = true, nil
 		s.IDs = map[switchboard.FrameID]Accepted{}
@@ -257,6 +256,8 @@ func (s *State) recall(e Entry) {
 		s.remember(e, p.ID, p.RunID)
 	case *switchboard.ToolDecidedEvent:
 		s.remember(e, p.ID, p.CallID.Run())
+	case *switchboard.AnswerRatedEvent:
+		s.remember(e, p.ID, p.RunID)
 	case *switchboard.ThreadRenamedEvent:
 		s.remember(e, p.ID, "")
 	case *switchboard.ThreadDeletedEvent:
@@ -486,14 +487,4 @@ func (s *State) SeqAt(n uint64) uint64 {
 		return 0
 	}
 	return s.Marks[i-1].Seq
-}
-
-// Excerpt returns the text in one line of at most n characters.
-func Excerpt(text string, n int) string {
-	s := strings.Join(strings.Fields(text[:min(len(text), 8*n)]), " ")
-	r := []rune(strings.ToValidUTF8(s, ""))
-	if len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-	return string(r)
 }

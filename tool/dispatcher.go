@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,13 +16,22 @@ type Config struct {
 	// Limits holds ToolMS (for tools without a timeout of their own), ToolResultBytes (of the encoded result),
 	// ToolCallsPerUser (running at once), ToolCallsPerMinute, FrameBytes (of the arguments) and JSONDepth. The zero
 	// value stands for switchboard.DefaultLimits.
-	Limits  switchboard.Limits
+	Limits switchboard.Limits
+	// Policies are by the name of a tool, or by the beginning of names that ends in *: a tool's own counts, else that of
+	// the longest beginning, else the zero Policy.
+	Policies map[string]Policy
+	// Roles returns the roles of a user as they are now; NotFound: there is no such user any more, who may call nothing.
+	// What it returns is believed for two seconds, so that a loss takes effect soon. Nil: nobody has a role.
+	Roles   func(ctx context.Context, u switchboard.UserID) ([]string, error)
 	Log     *slog.Logger          // nil: slog.Default
 	Metrics prometheus.Registerer // nil: no metrics
 }
 
 // Validate returns an error that names the first bad setting.
 func (c Config) Validate() error {
+	if err := policies(c.Policies).validate(); err != nil {
+		return err
+	}
 	l := c.Limits
 	switch {
 	case l == switchboard.Limits{}:
@@ -58,8 +65,9 @@ func maxArguments(l switchboard.Limits) int { return min(l.FrameBytes, l.EventBy
 type Dispatcher struct {
 	limits switchboard.Limits
 	log    *slog.Logger
-	tools  map[string]*entry // fixed at the start
+	reg    registry
 	users  *users
+	scopes *scopes
 	calls  *prometheus.CounterVec
 	stuck  *prometheus.GaugeVec
 }
@@ -76,19 +84,23 @@ func NewDispatcher(c Config, tools ...Tool) (*Dispatcher, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	entries, err := register(tools)
+	scopes, err := newScopes(c.Roles)
 	if err != nil {
 		return nil, err
 	}
 	d := &Dispatcher{
-		limits: c.Limits, log: c.Log, tools: entries,
+		limits: c.Limits, log: c.Log, scopes: scopes,
+		reg:   registry{policies: c.Policies, sources: map[string][]*entry{}, tools: map[string]*entry{}},
 		users: newUsers(c.Limits.ToolCallsPerUser, c.Limits.ToolCallsPerMinute),
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "switchboard_tool_calls_total", Help: "Completed tool calls; the tool is empty for calls of unknown tools.",
+			Name: "switchboard_tool_calls_total", Help: "Completed tool calls by tool, or by source of tools that come and go; empty for unknown tools.",
 		}, []string{"tool", "status"}),
 		stuck: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "switchboard_tool_calls_stuck", Help: "Calls that were given up and whose tool has not returned yet.",
 		}, []string{"tool"}),
+	}
+	if err := d.reg.start(tools); err != nil {
+		return nil, err
 	}
 	if c.Metrics != nil {
 		for _, m := range []prometheus.Collector{d.calls, d.stuck} {
@@ -100,19 +112,24 @@ func NewDispatcher(c Config, tools ...Tool) (*Dispatcher, error) {
 	return d, nil
 }
 
-// Definitions returns the definitions of those granted tools that exist, sorted by name. They must not be changed.
-func (d *Dispatcher) Definitions(granted []string) []Definition {
+// Definitions returns the definitions of the tools that the caller may use now, sorted by name, as the policies have
+// them. They must not be changed. Errors: what the caller may use cannot be told now.
+func (d *Dispatcher) Definitions(ctx context.Context, c Caller) ([]Definition, error) {
+	s, err := d.scopes.of(ctx, c.User)
+	if err != nil {
+		return nil, err
+	}
 	out := []Definition{}
-	for name, e := range d.tools {
-		if slices.Contains(granted, name) {
+	for _, e := range d.reg.all() {
+		if granted(c.Granted, e.Definition) && s.may(e.policy) {
 			out = append(out, e.Definition)
 		}
 	}
-	slices.SortFunc(out, func(a, b Definition) int { return strings.Compare(a.Name, b.Name) })
-	return out
+	return out, nil
 }
 
-// Caller is on whose behalf a tool is called, and which tools the caller's agent may use.
+// Caller is on whose behalf a tool is called, and which tools the caller's agent may use: names, or beginnings of names
+// that end in *. A beginning grants tools that only read; one that writes must be named.
 type Caller struct {
 	User    switchboard.UserID
 	Thread  switchboard.ThreadID
@@ -126,6 +143,9 @@ type Request struct {
 	Decision  switchboard.Decision // "" if nobody was asked
 	Expired   bool                 // the denial came by time
 	Abandoned bool                 // close the call, do not run it
+
+	// Progress is told how far the tool has come, never after tool_completed is recorded. Nil: nobody is told.
+	Progress func(Progress)
 }
 
 // Recorder stores what the Dispatcher says.
@@ -134,11 +154,11 @@ type Recorder interface {
 	Record(ctx context.Context, p switchboard.EventPayload) error
 }
 
-// NeedsApproval reports whether a person must decide before this call: it is valid (a known and granted tool, arguments
-// that fit) and its tool asks for approval. A call that will be refused anyway bothers nobody.
-func (d *Dispatcher) NeedsApproval(c Caller, call switchboard.Call) bool {
-	e := d.find(c, call.Tool)
-	return e != nil && e.Approval && e.check(arguments(call.Arguments), d.limits) == nil
+// NeedsApproval reports whether a person must decide before this call: it is valid (a known tool that the caller may
+// use, arguments that fit) and must be agreed to. A call that will be refused anyway bothers nobody.
+func (d *Dispatcher) NeedsApproval(ctx context.Context, c Caller, call switchboard.Call) bool {
+	e, err := d.find(ctx, c, call.Tool)
+	return err == nil && e != nil && e.Approval && e.check(arguments(call.Arguments), d.limits) == nil
 }
 
 // Dispatch closes a call: it records tool_executing (unless the request says it is in the log), runs the tool if it may
@@ -150,7 +170,7 @@ func (d *Dispatcher) NeedsApproval(c Caller, call switchboard.Call) bool {
 // before the tool had a result: then nothing was recorded about the end, and the caller decides how to close the call.
 // It never waits for a tool that ignores its context.
 func (d *Dispatcher) Dispatch(ctx context.Context, c Caller, r Request, rec Recorder) error {
-	e := d.find(c, r.Call.Tool)
+	e, unsure := d.find(ctx, c, r.Call.Tool)
 	name := cleanName(r.Call.Tool)
 	args := arguments(r.Call.Arguments)
 	if !r.Started {
@@ -164,9 +184,19 @@ func (d *Dispatcher) Dispatch(ctx context.Context, c Caller, r Request, rec Reco
 	}
 	start := time.Now()
 	o := d.refuse(e, r, args)
+	if unsure != nil && !r.Abandoned && r.Decision != switchboard.Deny {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if !r.Started {
+			o = failed("whether the user may call it cannot be told now: try again later")
+		}
+	}
 	if o == nil {
-		in := Invocation{User: c.User, Thread: c.Thread, CallID: r.Call.CallID, Arguments: args}
-		if o = d.run(ctx, e, in, r.Started); o == nil {
+		progress := newProgress(r.Progress)
+		in := Invocation{User: c.User, Thread: c.Thread, CallID: r.Call.CallID, Arguments: args, Progress: progress.tell}
+		o = d.run(ctx, e, c, in, r.Started)
+		if progress.end(); o == nil {
 			return context.Cause(ctx)
 		}
 	}
@@ -178,19 +208,25 @@ func (d *Dispatcher) Dispatch(ctx context.Context, c Caller, r Request, rec Reco
 		return err
 	}
 	label := "" // never the model's word: a label is for ever
-	if e := d.tools[r.Call.Tool]; e != nil {
-		label = e.Name
+	if e != nil {
+		label = e.label()
 	}
 	d.calls.WithLabelValues(label, string(o.status)).Inc()
 	return nil
 }
 
-// find returns the tool if the caller may use it. One that is not granted is answered like one that does not exist.
-func (d *Dispatcher) find(c Caller, name string) *entry {
-	if e := d.tools[name]; e != nil && slices.Contains(c.Granted, name) {
-		return e
+// find returns the tool if the caller may use it now. One that is not granted, or not to the user's roles, is answered
+// like one that does not exist. An error means that it cannot be told.
+func (d *Dispatcher) find(ctx context.Context, c Caller, name string) (*entry, error) {
+	e := d.reg.get(name)
+	if e == nil || !granted(c.Granted, e.Definition) {
+		return nil, nil
 	}
-	return nil
+	s, err := d.scopes.of(ctx, c.User)
+	if err != nil || !s.may(e.policy) {
+		return nil, err
+	}
+	return e, nil
 }
 
 // refuse returns how a call ends that must not run, nil for one that may.

@@ -45,7 +45,7 @@ func (f *fake) calls() int {
 }
 
 func named(name string, call func(context.Context, Invocation) (json.RawMessage, error)) *fake {
-	return &fake{def: Definition{Name: name, Title: "Does " + name, Schema: json.RawMessage(anyObject)}, call: call}
+	return &fake{def: Definition{Name: name, Title: "Does " + name, Schema: json.RawMessage(anyObject), ReadOnly: true}, call: call}
 }
 
 func returns(result string, err error) func(context.Context, Invocation) (json.RawMessage, error) {
@@ -365,15 +365,24 @@ func TestRecordFails(t *testing.T) {
 func TestDefinitions(t *testing.T) {
 	d := dispatcher(t, Config{}, named("zeta", nil), named("alpha", nil), named("mu", nil))
 	var names []string
-	for _, def := range d.Definitions([]string{"zeta", "alpha", "alpha", "nothing"}) {
+	for _, def := range definitions(t, d, ann.may("zeta", "alpha", "alpha", "nothing")) {
 		names = append(names, def.Name)
 	}
 	if !slices.Equal(names, []string{"alpha", "zeta"}) {
 		t.Errorf("%q", names)
 	}
-	if d := d.Definitions(nil); len(d) != 0 {
+	if d := definitions(t, d, ann.may()); len(d) != 0 {
 		t.Errorf("nothing granted: %v", d)
 	}
+}
+
+func definitions(t testing.TB, d *Dispatcher, c Caller) []Definition {
+	t.Helper()
+	out, err := d.Definitions(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 func TestNeedsApproval(t *testing.T) {
@@ -392,7 +401,7 @@ func TestNeedsApproval(t *testing.T) {
 		{"Asks", `{"q":"a"}`, "Asks", false},
 		{"plain", `{}`, "plain", false},
 	} {
-		if got := d.NeedsApproval(ann.may(tc.granted), ann.call(tc.tool, tc.args)); got != tc.want {
+		if got := d.NeedsApproval(t.Context(), ann.may(tc.granted), ann.call(tc.tool, tc.args)); got != tc.want {
 			t.Errorf("%+v: %v", tc, got)
 		}
 	}

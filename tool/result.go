@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	strictjson "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/netra-systems/switchboard"
@@ -18,6 +19,8 @@ const (
 	maxNameBytes   = 64
 	minResultBytes = 64
 	cutMark        = "… [cut]"
+
+	maxDescriptionBytes = 16 << 10
 )
 
 // encodeResult returns what a tool returned as JSON of at most ToolResultBytes, in memory of its own: JSON as it is,
@@ -31,15 +34,21 @@ func encodeResult(b []byte, l switchboard.Limits) (result json.RawMessage, trunc
 	if len(v) == 0 {
 		return json.RawMessage("null"), false
 	}
-	if len(v) <= l.ToolResultBytes && checkJSON(v, l.JSONDepth) == nil {
+	if len(v) <= l.ToolResultBytes && readable(v, l.JSONDepth) {
 		return v, false
 	}
 	return quote(b, l.ToolResultBytes)
 }
 
+// readable reports whether every device can read a JSON value: also its numbers, which most keep in 64 bits.
+func readable(b []byte, depth int) bool {
+	var v any
+	return checkJSON(b, depth) == nil && strictjson.Unmarshal(b, &v) == nil
+}
+
 // recordable returns arguments as JSON that an event can hold, whatever the model wrote.
 func (d *Dispatcher) recordable(args []byte) json.RawMessage {
-	if len(args) <= maxArguments(d.limits) && checkJSON(args, d.limits.JSONDepth) == nil {
+	if len(args) <= maxArguments(d.limits) && readable(args, d.limits.JSONDepth) {
 		return bytes.Clone(args)
 	}
 	s, _ := quote(args, maxArguments(d.limits))
@@ -80,8 +89,14 @@ func quotedLen(r rune) int {
 	return utf8.RuneLen(r)
 }
 
-// cleanText returns a text of at most limit bytes without control characters, so that no terminal obeys it.
-func cleanText(s string, limit int) string {
+// cleanText returns a text of at most limit bytes without control characters, so that no terminal obeys it, and without
+// characters that are not seen.
+func cleanText(s string, limit int) string { return clean(s, limit, "") }
+
+// cleanLines is cleanText for a text that may have lines.
+func cleanLines(s string, limit int) string { return clean(s, limit, "\n\t") }
+
+func clean(s string, limit int, keep string) string {
 	cut := len(s) > limit
 	if cut {
 		end := limit - len(cutMark)
@@ -91,8 +106,12 @@ func cleanText(s string, limit int) string {
 		s = s[:end]
 	}
 	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp) {
+		switch {
+		case strings.ContainsRune(keep, r):
+		case unicode.IsControl(r), unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp):
 			return ' '
+		case r >= tagFirst && r <= tagLast:
+			return -1
 		}
 		return r
 	}, strings.ToValidUTF8(s, "?"))
@@ -101,6 +120,9 @@ func cleanText(s string, limit int) string {
 	}
 	return s
 }
+
+// Tags (Unicode 23.9) are letters that nobody sees and that models read.
+const tagFirst, tagLast = '\U000E0000', '\U000E007F'
 
 // cleanName returns the name a model used for a tool as an event can hold it.
 func cleanName(s string) string { return cleanText(s, maxNameBytes) }

@@ -23,10 +23,11 @@ type returned struct {
 	result           json.RawMessage
 	text             string
 	failed, panicked bool
+	unknown          bool // it failed with ErrUnknown
 }
 
 // run runs the tool under the user's limits. It returns nil if ctx ended before there was a result.
-func (d *Dispatcher) run(ctx context.Context, e *entry, in Invocation, again bool) *outcome {
+func (d *Dispatcher) run(ctx context.Context, e *entry, c Caller, in Invocation, again bool) *outcome {
 	limit := e.Timeout
 	if limit <= 0 {
 		limit = switchboard.Milliseconds(d.limits.ToolMS)
@@ -46,7 +47,11 @@ func (d *Dispatcher) run(ctx context.Context, e *entry, in Invocation, again boo
 		return failed("too many tools are running at once")
 	}
 	defer release()
-	call := d.users.begin(in.User, e.Name, d.stuck.WithLabelValues(e.Name))
+	// The wait for a slot may have been long: the tool may be withdrawn by now, or the user gone.
+	if now, err := d.find(ctx, c, e.Name); err != nil || now != e {
+		return failed("no such tool")
+	}
+	call := d.users.begin(in.User, e.Name, d.stuck.WithLabelValues(e.label()))
 	if call == nil {
 		return failed("the tool does not respond: earlier calls of it are still running")
 	}
@@ -89,7 +94,7 @@ func (d *Dispatcher) contain(ctx context.Context, e *entry, in Invocation, done 
 	}()
 	result, err := e.tool.Call(ctx, in)
 	if err != nil {
-		r = returned{failed: true, text: errorText(err)} // here, because Error may panic as well
+		r = returned{failed: true, text: errorText(err), unknown: errors.Is(err, ErrUnknown)} // here, because Error may panic as well
 		return
 	}
 	r = returned{result: result}
@@ -109,7 +114,11 @@ func (d *Dispatcher) conclude(ctx, runCtx context.Context, r returned) *outcome 
 	case runCtx.Err() != nil:
 		return &outcome{status: switchboard.CallTimeout, err: "the tool took too long"}
 	}
-	return failed("%s", r.text)
+	o := failed("%s", r.text)
+	if r.unknown {
+		o.status = switchboard.CallUnknown
+	}
+	return o
 }
 
 // errorText is the text of a tool's error: the message of our own errors, without their hidden cause.

@@ -18,40 +18,8 @@ import (
 	"github.com/netra-systems/switchboard"
 )
 
-// entry is a registered tool: its definition as it was at the start, and its schema ready for use.
-type entry struct {
-	Definition
-	tool   Tool
-	schema *jsonschema.Resolved
-}
-
 // maxSchemaBytes bounds the schema of one tool.
 const maxSchemaBytes = 64 << 10
-
-// register checks the tools and returns them by name.
-func register(tools []Tool) (map[string]*entry, error) {
-	entries, twins := map[string]*entry{}, map[string]string{}
-	for i, t := range tools {
-		if t == nil {
-			return nil, fmt.Errorf("tool %d is nil", i)
-		}
-		e := &entry{Definition: t.Definition(), tool: t}
-		if !validName(e.Name) {
-			return nil, fmt.Errorf("tool %d: a name must be 1 to %d of [A-Za-z0-9_-]", i, maxNameBytes)
-		}
-		if other, taken := twins[fold(e.Name)]; taken {
-			return nil, fmt.Errorf("tool %s: the name can be taken for that of %s", e.Name, other)
-		}
-		twins[fold(e.Name)] = e.Name
-		var err error
-		if e.schema, err = resolve(e.Schema); err != nil {
-			return nil, fmt.Errorf("tool %s: schema: %w", e.Name, err)
-		}
-		e.Title = cleanText(e.Title, 200)
-		entries[e.Name] = e
-	}
-	return entries, nil
-}
 
 func validName(s string) bool {
 	ok := func(r rune) bool {

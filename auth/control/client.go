@@ -85,6 +85,18 @@ func (c *Client) BackUp(ctx context.Context, dir string) (StoreReport, error) {
 	return out, err
 }
 
+// PinnedTools returns the tools that MCP servers have offered.
+func (c *Client) PinnedTools(ctx context.Context) ([]PinnedTool, error) {
+	var out []PinnedTool
+	err := c.call(ctx, pinnedToolsPath, pinnedTools{}, &out)
+	return out, err
+}
+
+// AllowTool lets a tool be used as its server offers it now.
+func (c *Client) AllowTool(ctx context.Context, server, tool string) error {
+	return c.call(ctx, allowToolPath, allowTool{server, tool}, &switchboard.Empty{})
+}
+
 // URL returns where devices reach the server that runs on the data folder. A token of CreateToken belongs there and
 // nowhere else: whoever listens at another address is somebody else.
 func (c *Client) URL(ctx context.Context) (string, error) {

@@ -36,10 +36,26 @@ type Store interface {
 	BackUp(ctx context.Context, dir string) (StoreReport, error)
 }
 
+// PinnedTool is a tool of an MCP server, as it was when it was first seen or last allowed.
+type PinnedTool struct {
+	Server  string `json:"server"`
+	Tool    string `json:"tool"`    // as agents and policies call it
+	Changed bool   `json:"changed"` // it is offered with another definition, and withdrawn until that is allowed
+}
+
+// Pins is what can be done with the tools that MCP servers have offered.
+type Pins interface {
+	// PinnedTools returns them, in no order.
+	PinnedTools(ctx context.Context) ([]PinnedTool, error)
+	// AllowTool lets one be used as its server offers it now. Errors: NotFound, Conflict if nothing has changed.
+	AllowTool(ctx context.Context, server, tool string) error
+}
+
 // Local is all that can be done from the machine itself.
 type Local interface {
 	Admin
 	Store
+	Pins
 }
 
 // StoreReport is what the store, or a backup of it, holds.

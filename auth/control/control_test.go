@@ -41,6 +41,7 @@ func authority(t *testing.T) *auth.Authority {
 type accountsOnly struct {
 	Admin
 	Store
+	Pins
 }
 
 // serve serves until stop or the end of the test.

@@ -51,6 +51,11 @@ type (
 	backUp struct {
 		Dir string `json:"dir"`
 	}
+	pinnedTools struct{}
+	allowTool   struct {
+		Server string `json:"server"`
+		Tool   string `json:"tool"`
+	}
 	whereServed struct{}
 	served      struct {
 		URL string `json:"url"`
@@ -67,6 +72,8 @@ const (
 	checkStorePath    = "/check_store"
 	acceptLossPath    = "/accept_loss"
 	backUpPath        = "/back_up"
+	pinnedToolsPath   = "/pinned_tools"
+	allowToolPath     = "/allow_tool"
 	whereServedPath   = "/where_served"
 )
 
@@ -106,6 +113,10 @@ func Listen(dataDir, url string, a Local) (*Server, error) {
 		return switchboard.Empty{}, a.AcceptLoss(ctx, r.Findings)
 	})
 	handle(mux, backUpPath, func(ctx context.Context, r backUp) (StoreReport, error) { return a.BackUp(ctx, r.Dir) })
+	handle(mux, pinnedToolsPath, func(ctx context.Context, _ pinnedTools) ([]PinnedTool, error) { return a.PinnedTools(ctx) })
+	handle(mux, allowToolPath, func(ctx context.Context, r allowTool) (switchboard.Empty, error) {
+		return switchboard.Empty{}, a.AllowTool(ctx, r.Server, r.Tool)
+	})
 	handle(mux, whereServedPath, func(context.Context, whereServed) (served, error) { return served{url}, nil })
 	return &Server{listener: l, path: filepath.Join(dataDir, socketName), http: http.Server{
 		Handler: mux, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn), ReadTimeout: 10 * time.Second, WriteTimeout: longest, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,

@@ -128,6 +128,25 @@ func browserKeyboard(t *testing.T, browser context.Context) {
 	b.press(kb.Enter)
 	b.untilSeen(".run:last-child .values")
 
+	const good, bad = ".run:last-child .rate.good", ".run:last-child .rate.bad"
+	pressed := func(good, bad bool) {
+		b.until(fmt.Sprintf(`(() => {
+			const on = (s) => document.querySelector(".run:last-child .rate." + s)?.getAttribute("aria-pressed") === "true";
+			return on("good") === %v && on("bad") === %v;
+		})()`, good, bad))
+	}
+	b.tabTo(good)
+	b.press(kb.Enter)
+	pressed(true, false)
+	b.until(`document.querySelector("#announcer").innerText === "Rated as good."`)
+	b.focused(good)
+	b.tabTo(bad)
+	b.press(" ")
+	pressed(false, true)
+	b.do(chromedp.Reload())
+	b.untilEnded(2)
+	pressed(false, true) // it is in the log
+
 	b.tabTo("#text")
 	b.write("Tell me a story of 500 words")
 	b.press(kb.Enter)

@@ -162,7 +162,7 @@ func (b *tab) phone() {
 	b.do(chromedp.EmulateViewport(360, 740, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulatePortrait), chromedp.Reload())
 	b.live()
 	b.untilEnded(1)
-	b.fits("a chat", "#menu", "#rename", "#delete", "#text", "#send", ".head", ".run:last-child .fold", ".after .copy")
+	b.fits("a chat", "#menu", "#rename", "#delete", "#text", "#send", ".head", ".run:last-child .fold", ".after .copy", ".after .rate.good", ".after .rate.bad")
 	b.checkAccess("a chat, phone")
 	b.click("#menu")
 	b.fits("the list", "#new", "#logout", ".close-menu", ".chats li:last-child a")

@@ -108,6 +108,8 @@ func foreignFrames(t *testing.T, d *rawDevice, ids [3]string) map[string]string 
 		"get_thread":            {ThreadID: ids[0], Payload: &switchboard.GetThread{}},
 		"stop_agent":            {Payload: &switchboard.StopAgent{RunID: ids[1]}},
 		"stop_agent, thread":    {ThreadID: ids[0], Payload: &switchboard.StopAgent{RunID: ids[1]}},
+		"rate_answer":           {Payload: &switchboard.RateAnswer{RunID: ids[1], Rating: switchboard.RatedUp}},
+		"rate_answer, thread":   {ThreadID: ids[0], Payload: &switchboard.RateAnswer{RunID: ids[1], Rating: switchboard.RatedUp}},
 		"resync_message":        {Payload: &switchboard.ResyncMessage{RunID: ids[1]}},
 		"tool_decision":         {Payload: &switchboard.ToolDecision{CallID: ids[2], Decision: switchboard.Approve}},
 		"tool_decision, thread": {ThreadID: ids[0], Payload: &switchboard.ToolDecision{CallID: ids[2], Decision: switchboard.Approve}},
@@ -146,6 +148,7 @@ func foreignRequests(t *testing.T, s *server, token string, ids [3]string) map[s
 		{"GET", path("/api/v1/runs/%s", ids[1]), ""},
 		{"POST", path("/api/v1/runs/%s/stop", ids[1]), ""},
 		{"POST", path("/api/v1/runs/%s/decisions", ids[1]), decision},
+		{"POST", path("/api/v1/runs/%s/ratings", ids[1]), `{"rating":"up"}`},
 	} {
 		a := s.do(t, c.method, c.path, c.body, "Authorization", "Bearer "+token)
 		var p switchboard.Problem

@@ -175,6 +175,7 @@ var payloads = []struct {
 	{&switchboard.StartAgent{Agent: "assistant", Text: "x", Input: json.RawMessage("{}")}, false},
 	{&switchboard.StopAgent{RunID: "x"}, false},
 	{&switchboard.ToolDecision{CallID: "x", Decision: switchboard.Deny, Reason: "x", Arguments: json.RawMessage("{}")}, false},
+	{&switchboard.RateAnswer{RunID: "x", Rating: switchboard.RatedUp, Comment: "x"}, false},
 	{&switchboard.RenameThread{Title: "x"}, false},
 	{&switchboard.DeleteThread{}, false},
 	{&switchboard.Resume{Cursor: "x"}, false},
@@ -183,10 +184,10 @@ var payloads = []struct {
 	{&switchboard.GetThread{After: 1, Limit: 1}, false},
 	{&switchboard.Authenticate{Token: "x"}, true},
 	{&switchboard.Ping{}, false},
-	{&switchboard.GetQualityMetrics{Agent: "x", PeriodHours: 1}, true},
-	{&switchboard.SubscribeQualityAlerts{Action: "subscribe"}, true},
-	{&switchboard.ValidateContent{Content: "x", ContentType: "general", Strict: true}, true},
-	{&switchboard.GenerateQualityReport{ReportType: "summary", Period: "day"}, true},
+	{&switchboard.GetQualityMetrics{Agent: "x", PeriodHours: 1}, false},
+	{&switchboard.SubscribeQualityAlerts{Action: "subscribe"}, false},
+	{&switchboard.ValidateContent{Content: "x", ContentType: "general", Strict: true}, false},
+	{&switchboard.GenerateQualityReport{ReportType: "summary", Period: "day"}, false},
 }
 
 // fields returns the names of a payload's fields with a value of another type for each.

@@ -26,6 +26,7 @@ type cli struct {
 	Token      tokenCmd      `cmd:"" group:"run" help:"Make tokens for programs."`
 	Store      storeCmd      `cmd:"" group:"run" help:"Check, back up and restore what is stored."`
 	Config     configCmd     `cmd:"" group:"run" help:"Check a configuration file, or print one to begin with."`
+	MCP        mcpCmd        `cmd:"" name:"mcp" group:"run" help:"List the tools of MCP servers, and allow changed ones."`
 	Probe      probeCmd      `cmd:"" group:"run" help:"Walk the golden path of a running server and report how often and how fast it works."`
 	Completion completionCmd `cmd:"" group:"know" help:"Print what completes commands and flags in a shell."`
 	Man        manCmd        `cmd:"" group:"know" help:"Print the manual page."`

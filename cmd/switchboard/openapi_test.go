@@ -74,7 +74,7 @@ func TestE2EOpenAPI(t *testing.T) {
 			t.Errorf("PUT %s: %d, Allow %q", path, a.status, a.header.Get("Allow"))
 		}
 	}
-	for _, path := range []string{"nothing", "auth/refresh", "auth/oidc/start", "tickets", "export", "quality/metrics"} {
+	for _, path := range []string{"nothing", "auth/refresh", "auth/oidc/start", "tickets", "export"} {
 		for _, method := range []string{"GET", "POST"} {
 			s.do(t, method, "/api/v1/"+path, "", token...).refused(t, method+" "+path, switchboard.NotFound, "")
 		}

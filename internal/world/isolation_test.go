@@ -61,6 +61,7 @@ func TestIsolation(t *testing.T) {
 				{ThreadID: string(foreign.ThreadID), Payload: &switchboard.RenameThread{Title: canary(i)}},
 				{ThreadID: string(foreign.ThreadID), Payload: &switchboard.DeleteThread{}},
 				{Payload: &switchboard.StopAgent{RunID: string(foreign.RunID)}},
+				{Payload: &switchboard.RateAnswer{RunID: string(foreign.RunID), Rating: switchboard.RatedUp, Comment: canary(i)}},
 				{Payload: &switchboard.ResyncMessage{RunID: string(foreign.RunID)}},
 				{Payload: &switchboard.ToolDecision{CallID: string(foreign.RunID.Call(1, 0)), Decision: switchboard.Approve}},
 			} {

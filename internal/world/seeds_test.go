@@ -93,7 +93,7 @@ type effect struct {
 
 func (e effect) Definition() tool.Definition {
 	return tool.Definition{Name: e.name, Title: e.name, Description: e.name, Schema: json.RawMessage(`{"type":"object"}`),
-		Idempotent: e.name == "twice", Approval: e.name == "ask"}
+		ReadOnly: true, Idempotent: e.name == "twice", Approval: e.name == "ask"}
 }
 
 func (e effect) Call(ctx context.Context, in tool.Invocation) (json.RawMessage, error) {

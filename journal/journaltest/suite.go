@@ -36,6 +36,7 @@ func Test(t *testing.T, open func(t *testing.T) *journal.Journal) {
 		{"Page", page},
 		{"Erase", erase},
 		{"Window", window},
+		{"Recent", recent},
 		{"Wakeups", wakeups},
 		{"Isolation", isolation},
 	} {

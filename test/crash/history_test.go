@@ -88,6 +88,8 @@ func ids(e switchboard.Event) (id switchboard.FrameID, run switchboard.RunID) {
 		return p.ID, p.RunID
 	case *switchboard.StopRequestedEvent:
 		return p.ID, p.RunID
+	case *switchboard.AnswerRatedEvent:
+		return p.ID, p.RunID
 	case *switchboard.ThreadRenamedEvent:
 		return p.ID, ""
 	case *switchboard.ThreadDeletedEvent:

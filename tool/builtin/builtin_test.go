@@ -26,8 +26,8 @@ func TestDispatched(t *testing.T) {
 	user := switchboard.NewUserID("test", "", "ann")
 	thread := switchboard.NewThreadID(user, "first")
 	caller := tool.Caller{User: user, Thread: thread, Granted: []string{"calculator", "clock", "search_threads", "fetch_url"}}
-	if n := len(d.Definitions(caller.Granted)); n != 4 {
-		t.Errorf("%d definitions", n)
+	if all, err := d.Definitions(t.Context(), caller); err != nil || len(all) != 4 {
+		t.Errorf("%d definitions, %v", len(all), err)
 	}
 	for _, tc := range []struct {
 		tool, args string
@@ -50,7 +50,7 @@ func TestDispatched(t *testing.T) {
 		{"fetch_url", `{"url":"http://127.0.0.1/"}`, switchboard.Deny, switchboard.CallDenied, true},
 	} {
 		call := switchboard.Call{CallID: thread.Run(1).Call(1, 0), Tool: tc.tool, Arguments: json.RawMessage(tc.args)}
-		if got := d.NeedsApproval(caller, call); got != tc.approval {
+		if got := d.NeedsApproval(t.Context(), caller, call); got != tc.approval {
 			t.Errorf("%s %s: needs approval: %v", tc.tool, tc.args, got)
 		}
 		var rec list

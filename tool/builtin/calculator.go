@@ -32,6 +32,7 @@ func (Calculator) Definition() tool.Definition {
 		Schema: json.RawMessage(`{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object",` +
 			`"properties":{"expression":{"type":"string","minLength":1,"maxLength":1000,"description":"for example: 17 * (24 - 1.5) / 3"}},` +
 			`"required":["expression"],"additionalProperties":false}`),
+		ReadOnly:   true,
 		Idempotent: true,
 	}
 }

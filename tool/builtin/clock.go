@@ -28,6 +28,7 @@ func (Clock) Definition() tool.Definition {
 			"or the name of a large city (Tokyo).",
 		Schema: json.RawMessage(`{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object",` +
 			`"properties":{"zone":{"type":"string","maxLength":64,"description":"IANA zone or city"}},"additionalProperties":false}`),
+		ReadOnly:   true,
 		Idempotent: true,
 	}
 }

@@ -89,6 +89,7 @@ func (*FetchURL) Definition() tool.Definition {
 		Schema: json.RawMessage(`{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object",` +
 			`"properties":{"url":{"type":"string","minLength":1,"maxLength":2048,"description":"for example https://example.com/page"}},` +
 			`"required":["url"],"additionalProperties":false}`),
+		ReadOnly: true,
 		Approval: true,
 	}
 }

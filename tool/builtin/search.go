@@ -51,6 +51,7 @@ func (SearchThreads) Definition() tool.Definition {
 			`"properties":{"query":{"type":"string","minLength":1,"maxLength":200,"description":"words to look for"},` +
 			`"limit":{"type":"integer","minimum":1,"maximum":20,"description":"most hits, 5 if absent"}},` +
 			`"required":["query"],"additionalProperties":false}`),
+		ReadOnly:   true,
 		Idempotent: true,
 	}
 }

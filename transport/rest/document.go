@@ -26,6 +26,7 @@ func (x *api) document() ([]byte, error) {
 		"/threads/messages":      body(message),
 		"/threads/{id}/messages": body(message),
 		"/runs/{id}/decisions":   body(ref(switchboard.ToolDecision{})),
+		"/runs/{id}/ratings":     body(ref(RunRating{})),
 	} {
 		doc.Paths[prefix+path].Post.RequestBody = b
 	}
@@ -36,7 +37,7 @@ func (x *api) document() ([]byte, error) {
 		schemas.Map()[name].Properties["events"].Items = event
 	}
 	x.documentEvents(doc, ref)
-	requests := []string{"Login", "UserMessage", "StartAgent", "ToolDecision", "RenameThread", "Attachment"}
+	requests := []string{"Login", "UserMessage", "StartAgent", "ToolDecision", "RunRating", "RenameThread", "Attachment"}
 	for name, s := range schemas.Map() {
 		if !slices.Contains(requests, name) {
 			s.AdditionalProperties = nil // clients must ignore fields they do not know

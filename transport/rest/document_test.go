@@ -54,9 +54,9 @@ func TestDocumentHasAllOperations(t *testing.T) {
 	}
 	slices.Sort(got)
 	want := []string{
-		"DELETE threads/{id}", "GET agents", "GET events", "GET me", "GET runs/{id}", "GET threads", "GET threads/{id}",
-		"GET threads/{id}/events", "GET tools", "PATCH threads/{id}", "POST auth/login", "POST auth/logout",
-		"POST runs/{id}/decisions", "POST runs/{id}/stop", "POST threads/messages", "POST threads/{id}/messages",
+		"DELETE threads/{id}", "GET agents", "GET events", "GET me", "GET quality/metrics", "GET runs/{id}", "GET threads",
+		"GET threads/{id}", "GET threads/{id}/events", "GET tools", "PATCH threads/{id}", "POST auth/login", "POST auth/logout",
+		"POST runs/{id}/decisions", "POST runs/{id}/ratings", "POST runs/{id}/stop", "POST threads/messages", "POST threads/{id}/messages",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("operations\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -80,7 +80,8 @@ func TestSchemasEqualTheTypes(t *testing.T) {
 		switchboard.EventPage{}, switchboard.User{}, switchboard.Event{}, switchboard.Delta{}, switchboard.DeltaPayload{},
 		switchboard.ConnectionEstablished{}, switchboard.Limits{}, switchboard.Server{}, switchboard.Resync{},
 		switchboard.CaughtUp{}, switchboard.Expiring{}, switchboard.Draining{}, switchboard.Empty{},
-		transport.Problem{}, Login{}, Session{}, Me{}, Run{}, AgentList{}, Agent{}, ToolList{}, Tool{},
+		transport.Problem{}, Login{}, Session{}, Me{}, Run{}, RunRating{},
+		switchboard.QualityMetrics{}, switchboard.QualityFigures{}, switchboard.AgentFigures{}, AgentList{}, Agent{}, ToolList{}, Tool{},
 	}
 	left := maps.Clone(d.Components.Schemas)
 	for _, v := range types {
@@ -166,6 +167,7 @@ func TestEnumsEqualTheCodec(t *testing.T) {
 	}{
 		{switchboard.TypeUserMessage, "UserMessage", "on_busy", `{"text":"x","on_busy":%q}`},
 		{switchboard.TypeToolDecision, "ToolDecision", "decision", `{"call_id":"x","decision":%q}`},
+		{switchboard.TypeRateAnswer, "RunRating", "rating", `{"run_id":"x","rating":%q}`},
 	} {
 		values := d.Components.Schemas[c.schema].Properties[c.field].Enum
 		if len(values) == 0 {
@@ -195,7 +197,7 @@ func TestEnumsEqualTheCodec(t *testing.T) {
 func TestOnlyRequestsAreClosed(t *testing.T) {
 	d, _ := load(t)
 	for name, s := range d.Components.Schemas {
-		request := slices.Contains([]string{"Login", "UserMessage", "StartAgent", "ToolDecision", "RenameThread", "Attachment"}, name)
+		request := slices.Contains([]string{"Login", "UserMessage", "StartAgent", "ToolDecision", "RunRating", "RenameThread", "Attachment"}, name)
 		if closed := s.AdditionalProperties != nil && !*s.AdditionalProperties; closed != request {
 			t.Errorf("%s: additional properties refused: %v", name, closed)
 		}

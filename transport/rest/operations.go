@@ -69,6 +69,11 @@ type (
 		Before string `query:"before" doc:"next of the page before"`
 		Limit  int    `query:"limit" minimum:"1"`
 	}
+	metricsInput struct {
+		Call
+		Agent string `query:"agent" doc:"only of this agent"`
+		Hours int    `query:"period_hours" minimum:"1" doc:"how far back; 24 if absent"`
+	}
 	pageInput struct {
 		Call
 		ID     string `path:"id" doc:"thread_id"`
@@ -92,6 +97,7 @@ func (x *api) register() {
 	x.registerSession()
 	x.registerThreads()
 	x.registerRuns()
+	x.registerQuality()
 	operation(x, huma.Operation{
 		OperationID: "list-agents", Method: http.MethodGet, Path: "/agents", Summary: "The agents",
 	}, func(ctx context.Context, id auth.Identity, _ *none) (*output[AgentList], error) {

@@ -39,6 +39,8 @@ type Tool struct {
 	Title       string          `json:"title,omitempty"`
 	Description string          `json:"description,omitempty"`
 	Schema      json.RawMessage `json:"schema" doc:"JSON Schema of the arguments"`
+	ReadOnly    bool            `json:"read_only" doc:"it changes nothing"`
+	Destructive bool            `json:"destructive" doc:"what it writes may replace or delete what was there"`
 	Idempotent  bool            `json:"idempotent"`
 	Approval    bool            `json:"approval" doc:"a person must agree before each call"`
 }

@@ -196,6 +196,7 @@ func TestEveryOperationIsAMessage(t *testing.T) {
 		{"POST", "/threads/messages", `{"agent":"a","input":{"x":1}}`, 202, switchboard.Message{ID: "key", Payload: &switchboard.StartAgent{Agent: "a", Input: json.RawMessage(`{"x":1}`)}}},
 		{"POST", "/runs/" + run + "/stop", "", 202, switchboard.Message{ID: "key", Payload: &switchboard.StopAgent{RunID: run}}},
 		{"POST", "/runs/" + run + "/stop", "{}", 202, switchboard.Message{ID: "key", Payload: &switchboard.StopAgent{RunID: run}}},
+		{"POST", "/runs/" + run + "/ratings", `{"rating":"down","comment":"no"}`, 202, switchboard.Message{ID: "key", Payload: &switchboard.RateAnswer{RunID: run, Rating: "down", Comment: "no"}}},
 		{"POST", "/runs/" + run + "/decisions", `{"call_id":"` + string(callID) + `","decision":"deny"}`, 202, switchboard.Message{ID: "key", ThreadID: thread, Payload: &switchboard.ToolDecision{CallID: string(callID), Decision: "deny"}}},
 	} {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {

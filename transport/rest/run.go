@@ -32,6 +32,12 @@ type Run struct {
 	Events   []json.RawMessage    `json:"events" doc:"the run's events in order"`
 }
 
+// RunRating is the body of POST runs/{id}/ratings.
+type RunRating struct {
+	Rating  switchboard.Rating `json:"rating" enum:"up,down"`
+	Comment string             `json:"comment,omitempty"`
+}
+
 // runPages bounds how many pages of its thread a run is read from.
 const runPages = 20
 
@@ -75,6 +81,34 @@ func (x *api) registerRuns() {
 			return nil, x.refused(id, switchboard.Errorf(switchboard.NotFound, "no such thing").At("call_id"))
 		}
 		return accept(ctx, x, id, m, nil)
+	})
+}
+
+func (x *api) registerQuality() {
+	operation(x, huma.Operation{
+		OperationID: "rate", Method: http.MethodPost, Path: "/runs/{id}/ratings", DefaultStatus: http.StatusAccepted,
+		Summary: "Say what you think of the outcome of a run", Description: "The latest rating counts.",
+	}, func(ctx context.Context, id auth.Identity, in *runInput) (*output[switchboard.Ack], error) {
+		b, err := x.read(&in.Call)
+		var r RunRating
+		if err == nil {
+			err = strictly(b, &r)
+		}
+		if err != nil {
+			return nil, x.refused(id, err)
+		}
+		p, err := json.Marshal(switchboard.RateAnswer{RunID: in.ID, Rating: r.Rating, Comment: r.Comment})
+		if err != nil {
+			return nil, err
+		}
+		m, err := x.message(id, switchboard.TypeRateAnswer, in.Key, "", p)
+		return accept(ctx, x, id, m, err)
+	})
+	operation(x, huma.Operation{
+		OperationID: "quality-metrics", Method: http.MethodGet, Path: "/quality/metrics", Summary: "How good answers were",
+		Description: "Over your own runs; for operators over all users'.",
+	}, func(ctx context.Context, id auth.Identity, in *metricsInput) (*output[switchboard.QualityMetrics], error) {
+		return ask[switchboard.QualityMetrics](ctx, x, id, "", &switchboard.GetQualityMetrics{Agent: in.Agent, PeriodHours: in.Hours})
 	})
 }
 

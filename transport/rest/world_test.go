@@ -96,6 +96,19 @@ func TestRealNode(t *testing.T) {
 		}
 		ann.do(409, "POST", run+"/stop", "", "", nil)
 
+		ann.do(202, "POST", run+"/ratings", `{"rating":"down","comment":"too long"}`, "rate", nil)
+		ann.do(202, "POST", run+"/ratings", `{"rating":"up"}`, "", nil)
+		ann.do(400, "POST", run+"/ratings", `{"rating":"up","run_id":"x"}`, "", nil)
+		var m switchboard.QualityMetrics
+		for m.Total.RatedUp == 0 {
+			ann.do(200, "GET", "/api/v1/quality/metrics?period_hours=1&agent=assistant", "", "", &m)
+			time.Sleep(10 * time.Millisecond) // of the bubble: until the tail has come so far
+		}
+		if m.Total.Completed != 1 || m.Total.RatedDown != 0 || m.Scope != "own" {
+			t.Errorf("%+v", m)
+		}
+		ann.do(400, "GET", "/api/v1/quality/metrics?period_hours=200", "", "", nil)
+
 		thread := "/api/v1/threads/" + string(ack.ThreadID)
 		ann.do(200, "PATCH", thread, `{"title":"Sums"}`, "", nil)
 		ann.do(202, "POST", thread+"/messages", `{"text":"What is 2+2?"}`, "", nil)
@@ -107,6 +120,7 @@ func TestRealNode(t *testing.T) {
 		for _, c := range []struct{ method, path, body string }{
 			{"GET", thread, ""}, {"GET", thread + "/events", ""}, {"PATCH", thread, `{"title":"x"}`}, {"DELETE", thread, ""},
 			{"POST", thread + "/messages", `{"text":"x"}`}, {"GET", run, ""}, {"POST", run + "/stop", ""},
+			{"POST", run + "/ratings", `{"rating":"up"}`},
 			{"POST", run + "/decisions", `{"call_id":"` + string(ack.RunID.Call(1, 0)) + `","decision":"deny"}`},
 		} {
 			foreign := bob.do(404, c.method, c.path, c.body, "k", nil)

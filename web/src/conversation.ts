@@ -132,7 +132,7 @@ export class Conversation {
 // runOf is the run that an event belongs to, "" if none.
 function runOf(e: Event): string {
   if (e.run_id) return e.run_id;
-  if (e.type === "stop_requested") return e.payload.run_id;
+  if (e.type === "stop_requested" || e.type === "answer_rated") return e.payload.run_id;
   if (e.type === "tool_decided") return e.payload.call_id.split(".", 2).join(".");
   return "";
 }

@@ -12,6 +12,8 @@ const paths = {
   stop: "M7 7h10v10H7z",
   leave: "M14 4h5v16h-5M4 12h10M10 8l4 4-4 4",
   close: "M6 6l12 12M18 6L6 18",
+  good: "M7 11v9H4v-9zM7 11l4-8c1.8 0 2.6 1.2 2.2 3l-.7 3.5H19a2 2 0 0 1 2 2.4l-1.3 6.5A2 2 0 0 1 17.7 20H7",
+  bad: "M7 13V4H4v9zM7 13l4 8c1.8 0 2.6-1.2 2.2-3l-.7-3.5H19a2 2 0 0 0 2-2.4l-1.3-6.5A2 2 0 0 0 17.7 4H7",
 };
 
 export function Icon({ name }: { name: keyof typeof paths }) {

@@ -12,6 +12,7 @@ interface Results {
   user_message: Ack;
   stop_agent: Ack;
   tool_decision: Ack;
+  rate_answer: Ack;
   rename_thread: Ack;
   delete_thread: Ack;
   resume: ResumeResult;
@@ -168,6 +169,8 @@ export class Connection {
       case "expiring":
         return this.on.expiring(new Date(frame.payload.at));
       case "draining":
+      case "quality_alert": // this page subscribes to none
+      case "quality_update":
         return;
     }
     if (!frame.thread_id) return; // of a type that this page does not know

@@ -1,5 +1,5 @@
 // A run as a person sees it: the fold of its events.
-import type { CallStatus, Event, ToolApprovalRequiredEvent, ToolExecutingEvent, UserMessageEvent } from "./wire";
+import type { CallStatus, Event, Rating, ToolApprovalRequiredEvent, ToolExecutingEvent, UserMessageEvent } from "./wire";
 import { terminalEvents } from "./wire";
 import { seconds } from "./words";
 
@@ -51,6 +51,7 @@ export class Run {
   asks: ToolApprovalRequiredEvent[] = [];
   calls = new Map<string, Call>();
   outcome: Outcome | null = null;
+  rating: Rating | "" = ""; // the latest one
   version = 0;
 
   constructor(question: UserMessageEvent, n: number, time: string) {
@@ -107,6 +108,9 @@ export class Run {
         break;
       case "agent_resumed":
         if (e.payload.reason === "takeover") step(`Went on after an interruption (attempt ${e.payload.attempt})`);
+        break;
+      case "answer_rated":
+        this.rating = e.payload.rating;
         break;
       case "stop_requested":
         this.stopping = true;

@@ -2,12 +2,12 @@
 import { Component } from "preact";
 import { useState } from "preact/hooks";
 import { Markdown } from "./markup";
-import { Copy, Value } from "./parts";
+import { Copy, Icon, Value } from "./parts";
 import { reason } from "./protocol";
 import type { Call, Run, Step } from "./run";
 import type { Sent, Store } from "./store";
 import type { Stream } from "./texts";
-import type { ToolApprovalRequiredEvent, UserMessageEvent } from "./wire";
+import type { Rating, ToolApprovalRequiredEvent, UserMessageEvent } from "./wire";
 import { atMoment, atTime, brief, elapsed, pretty, seconds } from "./words";
 
 interface Props {
@@ -42,10 +42,26 @@ export class RunView extends Component<Props> {
             {run.outcome.again && newest && <button type="button" class="link" onClick={() => store.send(run.question.text)}>Ask again</button>}
           </p>
         )}
-        {run.outcome?.text && <div class="after"><Copy text={run.outcome.text} words="Copy answer" /></div>}
+        {run.outcome?.text && (
+          <div class="after">
+            <Copy text={run.outcome.text} words="Copy answer" />
+            <Rate run={run} store={store} />
+          </div>
+        )}
       </li>
     );
   }
+}
+
+// Rate takes and shows what the person thinks of an answer: the latest rating that is stored.
+function Rate({ run, store }: { run: Run; store: Store }) {
+  const button = (rating: Rating, icon: "good" | "bad", words: string) => (
+    <button type="button" class={`rate ${icon}`} aria-pressed={run.rating === rating} aria-label={words} title={words}
+      onClick={() => { if (run.rating !== rating) void store.rate(run.id, rating); }}>
+      <Icon name={icon} />
+    </button>
+  );
+  return <div role="group" aria-label="Rate this answer" class="rates">{button("up", "good", "Good answer")}{button("down", "bad", "Bad answer")}</div>;
 }
 
 // SentView is a message that is not accepted yet.

@@ -3,7 +3,7 @@ import { Conversation } from "./conversation";
 import { Connection, type Listener, Problem, type State, http, newID, reason } from "./protocol";
 import { Texts } from "./texts";
 import { Threads } from "./threads";
-import { type ConnectionEstablished, type Delta, type Event, type User, terminalEvents } from "./wire";
+import { type ConnectionEstablished, type Delta, type Event, type Rating, type User, terminalEvents } from "./wire";
 
 // Sent is a message that is not accepted yet.
 export interface Sent {
@@ -329,6 +329,16 @@ export class Store implements Listener {
   // decide answers a tool's question; it throws a Problem.
   async decide(call: string, decision: "approve" | "deny"): Promise<void> {
     await this.#device?.ask("tool_decision", { call_id: call, decision });
+  }
+
+  // rate says what the person thinks of an answer; what is shown follows from the event.
+  async rate(run: string, rating: Rating): Promise<void> {
+    try {
+      await this.#device?.ask("rate_answer", { run_id: run, rating }, this.chat.id);
+      this.announce(rating === "up" ? "Rated as good." : "Rated as bad.");
+    } catch (thrown) {
+      this.tell(`Not rated: ${reason(thrown)}`);
+    }
   }
 
   // rename and remove change the open thread; they throw a Problem.

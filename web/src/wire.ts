@@ -33,7 +33,7 @@ export interface DeltaPayload {
 }
 
 // EventType is the type of a durable event.
-export type EventType = "user_message" | "stop_requested" | "tool_decided" | "thread_renamed" | "thread_deleted" | "agent_started" | "agent_thinking" | "agent_message" | "messages_taken" | "tool_approval_required" | "tool_executing" | "tool_completed" | "agent_handoff" | "agent_resumed" | "agent_completed" | "agent_failed" | "agent_stopped";
+export type EventType = "user_message" | "stop_requested" | "tool_decided" | "thread_renamed" | "thread_deleted" | "answer_rated" | "agent_started" | "agent_thinking" | "agent_message" | "messages_taken" | "tool_approval_required" | "tool_executing" | "tool_completed" | "agent_handoff" | "agent_resumed" | "agent_completed" | "agent_failed" | "agent_stopped";
 
 // Usage counts the tokens of a run.
 export interface Usage {
@@ -92,6 +92,14 @@ export interface ThreadRenamedEvent {
 // ThreadDeletedEvent is the tombstone of a thread: it has no n.
 export interface ThreadDeletedEvent {
   id: FrameID;
+}
+
+// AnswerRatedEvent: a person says what they think of the outcome of a run that has ended; the latest counts.
+export interface AnswerRatedEvent {
+  id: FrameID;
+  run_id: RunID;
+  rating: Rating;
+  comment?: string;
 }
 
 // AgentStartedEvent is the first event of every run.
@@ -173,11 +181,12 @@ export interface AgentCompletedEvent {
   quality?: Quality;
 }
 
-// Quality is the verdict of the quality gate.
+// Quality is the verdict of the quality gate: Retried says that it is of an answer that was not written anew any more.
 export interface Quality {
   score: number;
   level: string;
   issues: string[];
+  retried?: boolean;
 }
 
 // AgentFailedEvent ends a run without an answer.
@@ -243,7 +252,7 @@ export interface Limits {
 }
 
 // MessageType is the type of a frame that a device sends.
-export type MessageType = "user_message" | "start_agent" | "stop_agent" | "tool_decision" | "rename_thread" | "delete_thread" | "resume" | "resync_message" | "list_threads" | "get_thread" | "authenticate" | "ping" | "get_quality_metrics" | "subscribe_quality_alerts" | "validate_content" | "generate_quality_report";
+export type MessageType = "user_message" | "start_agent" | "stop_agent" | "tool_decision" | "rate_answer" | "rename_thread" | "delete_thread" | "resume" | "resync_message" | "list_threads" | "get_thread" | "authenticate" | "ping" | "get_quality_metrics" | "subscribe_quality_alerts" | "validate_content" | "generate_quality_report";
 
 // OnBusy says what to do with a message when the thread has an active run.
 export type OnBusy = "enqueue" | "reject" | "interrupt" | "rollback" | "steer";
@@ -286,6 +295,13 @@ export interface ToolDecision {
   arguments?: unknown;
 }
 
+// RateAnswer says what a person thinks of the outcome of a run that has ended; the latest rating counts.
+export interface RateAnswer {
+  run_id: string;
+  rating: Rating;
+  comment?: string;
+}
+
 // RenameThread gives a thread a title.
 export interface RenameThread {
   title: string;
@@ -325,7 +341,7 @@ export interface Authenticate {
 // Ping asks for the time.
 export type Ping = Record<string, never>;
 
-// GetQualityMetrics asks for the figures of an agent.
+// GetQualityMetrics asks for the figures of an agent, or of all, over the last PeriodHours; 0: 24.
 export interface GetQualityMetrics {
   agent?: string;
   period_hours?: number;
@@ -339,7 +355,7 @@ export interface SubscribeQualityAlerts {
 // ValidateContent scores a text.
 export interface ValidateContent {
   content: string;
-  content_type?: string;
+  content_type?: ContentType;
   strict?: boolean;
 }
 
@@ -347,6 +363,107 @@ export interface ValidateContent {
 export interface GenerateQualityReport {
   report_type: string;
   period: string;
+}
+
+// ContentType says what kind of text is judged.
+export type ContentType = "optimization" | "data_analysis" | "action_plan" | "report" | "error_message" | "general";
+
+// Rating is what a person thinks of an answer.
+export type Rating = "up" | "down";
+
+// QualityScores are what is measured of a text, each from 0 to 1: of the last four less is better.
+export interface QualityScores {
+  specificity: number;
+  actionability: number;
+  quantification: number;
+  completeness: number;
+  clarity: number;
+  generic_phrases: number;
+  circular_reasoning: number;
+  hallucination_risk: number;
+  redundancy: number;
+}
+
+// Validation is the result of validate_content.
+export interface Validation {
+  passed: boolean;
+  score: number;
+  level: string;
+  scores: QualityScores;
+  issues: string[];
+}
+
+// QualityFigures sum runs up that ended in a period. Rejected are answers that were not good enough, whether they were given or not; the mean is of all that were scored, RejectedShare of these and of those not given.
+export interface QualityFigures {
+  completed: number;
+  failed: number;
+  stopped: number;
+  scored: number;
+  mean_score: number;
+  rejected: number;
+  rejected_share: number;
+  retried: number;
+  rated_up: number;
+  rated_down: number;
+}
+
+// AgentFigures are the figures of an agent.
+export interface AgentFigures {
+  agent: string;
+  figures: QualityFigures;
+}
+
+// QualityMetrics is the result of get_quality_metrics. Scope says whose runs: "own", or "all" for an operator. Since is how far back they go; Complete is false while a node still reads the log after its start.
+export interface QualityMetrics {
+  scope: string;
+  period_hours: number;
+  since: string;
+  complete: boolean;
+  total: QualityFigures;
+  agents: AgentFigures[];
+}
+
+// QualitySlot is an hour of a day's report, or a day of a week's.
+export interface QualitySlot {
+  from: string;
+  figures: QualityFigures;
+}
+
+// QualityReportData are the figures of a report; Slots are those of a detailed one.
+export interface QualityReportData {
+  report_type: string;
+  period: string;
+  until: string;
+  metrics: QualityMetrics;
+  slots: QualitySlot[];
+}
+
+// QualityReport is the result of generate_quality_report.
+export interface QualityReport {
+  markdown: string;
+  data: QualityReportData;
+}
+
+// QualitySubscription is the result of subscribe_quality_alerts.
+export interface QualitySubscription {
+  subscribed: boolean;
+}
+
+// QualityAlert tells operators that an agent's newest answers have become worse than they may be.
+export interface QualityAlert {
+  severity: string;
+  agent: string;
+  metric: string;
+  value: number;
+  threshold: number;
+}
+
+// QualityUpdate tells operators how an agent's newest answers were.
+export interface QualityUpdate {
+  agent: string;
+  answers: number;
+  mean_score: number;
+  rejected_share: number;
 }
 
 // Ack says that a message is on disk.
@@ -451,6 +568,7 @@ export interface MessagePayloads {
   start_agent: StartAgent;
   stop_agent: StopAgent;
   tool_decision: ToolDecision;
+  rate_answer: RateAnswer;
   rename_thread: RenameThread;
   delete_thread: DeleteThread;
   resume: Resume;
@@ -472,6 +590,7 @@ export interface EventPayloads {
   tool_decided: ToolDecidedEvent;
   thread_renamed: ThreadRenamedEvent;
   thread_deleted: ThreadDeletedEvent;
+  answer_rated: AnswerRatedEvent;
   agent_started: AgentStartedEvent;
   agent_thinking: AgentThinkingEvent;
   agent_message: AgentMessageEvent;
@@ -488,6 +607,8 @@ export interface EventPayloads {
 
 // Notices are the frames that are neither events nor deltas nor replies.
 export interface Notices {
+  quality_alert: QualityAlert;
+  quality_update: QualityUpdate;
   connection_established: ConnectionEstablished;
   caught_up: CaughtUp;
   expiring: Expiring;
