@@ -39,9 +39,10 @@ race: export CGO_ENABLED = 1
 race: ## every test under the race detector (needs a C compiler)
 	$(GO) test -race -timeout 15m ./...
 
-lint: ## gofmt, vet, staticcheck, and the rules of the house
+lint: ## gofmt, vet, ssot, staticcheck, and the rules of the house
 	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "gofmt -w these:"; echo "$$bad"; exit 1; fi
 	$(GO) vet ./...
+	$(GO) run ./cmd/ssot
 	@if $(GO) run $(STATICCHECK) -version >/dev/null 2>&1; then echo staticcheck ./...; $(GO) run $(STATICCHECK) ./...; \
 	else echo "staticcheck cannot be had here: left out"; fi
 	$(GO) test ./internal/house

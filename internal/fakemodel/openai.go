@@ -17,35 +17,38 @@ type openAI struct{}
 
 func (openAI) key(h http.Header) string { return strings.TrimPrefix(h.Get("Authorization"), "Bearer ") }
 
-func (openAI) read(_ http.Header, body []byte) (Request, error) {
-	var w struct {
-		Model    string `json:"model"`
-		Messages []struct {
-			Role      string  `json:"role"`
-			Content   *string `json:"content"`
-			ToolCalls []struct {
-				ID       string `json:"id"`
-				Type     string `json:"type"`
-				Function struct {
-					Name      string `json:"name"`
-					Arguments string `json:"arguments"`
-				} `json:"function"`
-			} `json:"tool_calls"`
-			ToolCallID string `json:"tool_call_id"`
-		} `json:"messages"`
-		Tools []struct {
+// openAIRequest is a request as it comes.
+type openAIRequest struct {
+	Model    string `json:"model"`
+	Messages []struct {
+		Role      string  `json:"role"`
+		Content   *string `json:"content"`
+		ToolCalls []struct {
+			ID       string `json:"id"`
 			Type     string `json:"type"`
 			Function struct {
-				Name        string         `json:"name"`
-				Description string         `json:"description"`
-				Parameters  jsontext.Value `json:"parameters"`
+				Name      string `json:"name"`
+				Arguments string `json:"arguments"`
 			} `json:"function"`
-		} `json:"tools"`
-		Stream        bool `json:"stream"`
-		StreamOptions struct {
-			IncludeUsage bool `json:"include_usage"`
-		} `json:"stream_options"`
-	}
+		} `json:"tool_calls"`
+		ToolCallID string `json:"tool_call_id"`
+	} `json:"messages"`
+	Tools []struct {
+		Type     string `json:"type"`
+		Function struct {
+			Name        string         `json:"name"`
+			Description string         `json:"description"`
+			Parameters  jsontext.Value `json:"parameters"`
+		} `json:"function"`
+	} `json:"tools"`
+	Stream        bool `json:"stream"`
+	StreamOptions struct {
+		IncludeUsage bool `json:"include_usage"`
+	} `json:"stream_options"`
+}
+
+func (openAI) read(_ http.Header, body []byte) (Request, error) {
+	var w openAIRequest
 	var r Request
 	if err := json.Unmarshal(body, &w); err != nil {
 		return r, err

@@ -38,7 +38,7 @@ var categories = []category{
 var (
 	integration = []string{"internal/world", "journal/...", "test/..."}
 	endToEnd    = []string{"cmd/switchboard"}
-	detection   = []string{"internal/house"}
+	detection   = []string{"internal/house", "internal/ssot", "cmd/ssot"}
 )
 
 // mission are the tests of the mission suite by package.

@@ -1,5 +1,5 @@
 // plant: router/planted_ack.go
-// want: an ack comes from the fold alone, at thread/accept.go:
+// want: acks: makes a .Ack, but the one place is thread.(*State).Accept (thread/accept.go:
 
 package router
 

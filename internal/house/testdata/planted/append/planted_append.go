@@ -1,5 +1,5 @@
 // plant: router/planted_append.go
-// want: appends go through the fold, at thread/log.go:
+// want: appending by the fold: uses thread.Log.Append, but the one place is thread.(*State).Put (thread/log.go:
 
 package router
 

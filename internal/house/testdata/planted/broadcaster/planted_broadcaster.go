@@ -1,5 +1,5 @@
 // plant: transport/planted_broadcaster.go
-// want: there is one Broadcaster, at delivery/broadcaster.go:
+// want: the Broadcaster: type hub has a method Broadcast, but the one place is delivery.Broadcaster (delivery/broadcaster.go:
 
 package transport
 

@@ -1,6 +1,6 @@
 // plant: transport/planted_codec.go
-// want: there is one codec, at codec.go:
-// want: there is one codec, at codec.go:
+// want: the codec: gives a .Event to github.com/go-json-experiment/json.Unmarshal, but the one place is codec.go
+// want: the codec: gives a .Event to encoding/json.Marshal, but the one place is codec.go
 
 package transport
 

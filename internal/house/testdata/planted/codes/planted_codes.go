@@ -1,6 +1,6 @@
 // plant: transport/planted_codes.go
-// want: there is one table of codes, at code.go:
-// want: codes meet statuses in their table, at code.go:
+// want: statuses of codes: Slow stands beside 4003, but the one place is code.go
+// want: the table of codes: a map by .Code, but the one place is code.go
 
 package transport
 

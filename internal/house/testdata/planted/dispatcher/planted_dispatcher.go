@@ -1,5 +1,5 @@
 // plant: agent/planted_dispatcher.go
-// want: there is one ToolDispatcher, at tool/dispatcher.go:
+// want: the ToolDispatcher: type callDispatcher is named like it ((?i)dispatcher$), but the one place is tool.Dispatcher (tool/dispatcher.go:
 
 package agent
 

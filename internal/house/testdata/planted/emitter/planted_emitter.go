@@ -1,6 +1,6 @@
 // plant: agent/planted_emitter.go
-// want: only the ToolDispatcher says tool_executing and tool_completed, at tool/call.go:
-// want: only the ToolDispatcher says tool_executing and tool_completed, at tool/call.go:
+// want: saying that a tool runs or has ended: makes a .ToolCompletedEvent, but the one place is tool.Dispatcher (tool/dispatcher.go:
+// want: saying that a tool runs or has ended: makes a .ToolExecutingEvent, but the one place is tool.Dispatcher (tool/dispatcher.go:
 
 package agent
 

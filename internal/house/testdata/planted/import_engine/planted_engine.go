@@ -1,5 +1,5 @@
 // plant: delivery/planted_engine.go
-// want: delivery may not import github.com/nats-io/nats.go: only [journal/...] may
+// want: the engine: imports github.com/nats-io/nats.go, but the one place is journal/...
 
 package delivery
 

@@ -1,5 +1,5 @@
 // plant: transport/planted_huma.go
-// want: transport may not import github.com/danielgtaylor/huma/v2: only [transport/rest] may
+// want: the JSON API: imports github.com/danielgtaylor/huma/v2, but the one place is transport/rest
 
 package transport
 

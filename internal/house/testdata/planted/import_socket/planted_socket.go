@@ -1,5 +1,5 @@
 // plant: router/planted_socket.go
-// want: router may not import github.com/coder/websocket: only [transport client] may
+// want: WebSocket: imports github.com/coder/websocket, but the one place is transport
 
 package router
 

@@ -1,5 +1,5 @@
 // plant: auth/planted_import.go
-// want: auth may not import thread: the table (internal/house/imports.go) allows it []
+// want: auth may not import thread: the table (ssot.yaml:
 
 package auth
 

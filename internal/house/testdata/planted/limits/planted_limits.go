@@ -1,5 +1,5 @@
 // plant: transport/planted_limits.go
-// want: there is one table of limits, at limit.go:
+// want: the table of limits: makes a .Limits, but the one place is limit.go
 
 package transport
 

@@ -1,5 +1,5 @@
 // plant: transport/planted_outbox.go
-// want: one loop takes frames from an outbox, at transport/device.go:
+// want: taking frames from an outbox: uses delivery.Outbox.Next, by an interface, but the one place is transport.(*device).write (transport/device.go:
 
 package transport
 

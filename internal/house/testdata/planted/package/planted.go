@@ -1,5 +1,5 @@
 // plant: util/planted.go
-// want: package util is not in the table of imports
+// want: package util has no row in the table of imports
 
 package util
 

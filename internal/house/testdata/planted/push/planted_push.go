@@ -1,5 +1,5 @@
 // plant: delivery/planted_push.go
-// want: delivery gives frames to outboxes in one place, at delivery/tail.go:
+// want: giving frames to outboxes: uses delivery.Outbox.push, but the one place is delivery.(*tail).entry (delivery/tail.go:
 
 package delivery
 

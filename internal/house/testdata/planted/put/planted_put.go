@@ -1,5 +1,5 @@
 // plant: router/planted_put.go
-// want: one function appends a message, one what agents do, at router/accept.go:
+// want: appending what a person said: uses thread.State.Put, but the one place is router.(*Router).decide (router/accept.go:
 
 package router
 

@@ -1,6 +1,6 @@
 // plant: auth/planted_router.go
-// want: there is one MessageRouter, at router/router.go:
-// want: there is one MessageRouter, at router/router.go:
+// want: the MessageRouter: type messageRouter is named like it ((?i)router$), but the one place is router.Router (router/router.go:
+// want: the MessageRouter: type switcher has a method Route, but the one place is router.Router (router/router.go:
 
 package auth
 

@@ -1,6 +1,6 @@
 // plant: transport/planted_socket.go
-// want: one function writes to a socket, at transport/websocket.go:
-// want: one function writes to a socket, at transport/websocket.go:
+// want: writing to a socket: uses github.com/coder/websocket.Conn.Write, but the one place is transport.(*socket).Write (transport/websocket.go:
+// want: writing to a socket: uses github.com/coder/websocket.Conn.Writer, but the one place is transport.(*socket).Write (transport/websocket.go:
 
 package transport
 

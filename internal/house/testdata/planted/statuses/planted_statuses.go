@@ -1,6 +1,6 @@
 // plant: transport/rest/planted_statuses.go
-// want: codes meet statuses in their table, at code.go:
-// want: codes meet statuses in their table, at code.go:
+// want: statuses of codes: NotFound stands beside 404, but the one place is code.go
+// want: statuses of codes: Conflict stands beside StatusConflict, but the one place is code.go
 
 package rest
 

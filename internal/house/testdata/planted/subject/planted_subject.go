@@ -1,6 +1,6 @@
 // plant: agent/planted_subject.go
-// want: subjects are built in one file, at journal/subject.go:
-// want: subjects are built in one file, at journal/subject.go:
+// want: the subjects of the log: writes a string that begins with "delta.", but the one place is journal/subject.go
+// want: the subjects of the log: writes a string that begins with "ev.", but the one place is journal/subject.go
 
 package agent
 

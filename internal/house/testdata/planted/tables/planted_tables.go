@@ -1,6 +1,6 @@
 // plant: delivery/planted_tables.go
-// want: there is one table of event types, at event.go:
-// want: there is one table of message types, at message.go:
+// want: the table of event types: a map by .EventType, but the one place is event.go
+// want: the table of message types: a map by .MessageType, but the one place is message.go
 
 package delivery
 

@@ -1,7 +1,7 @@
 // plant: agent/planted_tool.go
-// want: one function runs a tool, at tool/run.go:
-// want: one function runs a tool, at tool/run.go:
-// want: one function runs a tool, at tool/run.go:
+// want: running a tool: uses tool.Tool.Call, but the one place is tool.(*Dispatcher).contain (tool/run.go:
+// want: running a tool: uses tool.Tool.Call, as agent.callable, but the one place is tool.(*Dispatcher).contain (tool/run.go:
+// want: running a tool: uses tool.Tool.Call, but the one place is tool.(*Dispatcher).contain (tool/run.go:
 
 package agent
 

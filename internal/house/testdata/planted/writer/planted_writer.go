@@ -1,7 +1,7 @@
 // plant: transport/planted_writer.go
-// want: one loop writes to a device, at transport/device.go:
-// want: one loop writes to a device, at transport/device.go:
-// want: one loop writes to a device, at transport/device.go:
+// want: writing to a device: uses transport.encoder.Write, but the one place is transport.(*device).write (transport/device.go:
+// want: writing to a device: uses transport.encoder.Write, as transport.stream, but the one place is transport.(*device).write (transport/device.go:
+// want: writing to a device: uses transport.encoder.Write, as transport.sender, but the one place is transport.(*device).write (transport/device.go:
 
 package transport
 
