@@ -100,23 +100,31 @@ func Login(ctx context.Context, cfg Config, username, password string) (Session,
 		return Session{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "application/json, application/problem+json")
-	resp, err := cfg.withDefaults().HTTPClient.Do(req)
-	if err != nil {
-		return Session{}, fmt.Errorf("login: %w", err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return Session{}, refusal(resp)
-	}
 	var s Session
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&s); err != nil {
-		return Session{}, fmt.Errorf("login: the answer is not a session: %w", err)
+	if err := cfg.fetch(req, &s); err != nil {
+		return Session{}, fmt.Errorf("login: %w", err)
 	}
 	if s.Token == "" {
 		return Session{}, errors.New("login: the answer has no token")
 	}
 	return s, nil
+}
+
+// fetch sends a request to the JSON API and decodes its answer. A refusal is a *switchboard.Error.
+func (c Config) fetch(req *http.Request, into any) error {
+	req.Header.Set("Accept", "application/json, application/problem+json")
+	resp, err := c.withDefaults().HTTPClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return refusal(resp)
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(into); err != nil {
+		return fmt.Errorf("the answer cannot be read: %w", err)
+	}
+	return nil
 }
 
 // refusal reads an HTTP error: a problem document (RFC 9457) with a code of ours, or else the bare status.

@@ -43,7 +43,7 @@ func TestLogin(t *testing.T) {
 		{"bad", switchboard.Unauthenticated, 0, "wrong name or password"},
 		{"often", switchboard.RateLimited, 1500 * time.Millisecond, "slow down"},
 		{"proxy", switchboard.Unavailable, 3 * time.Second, "503"},
-		{"garbage", switchboard.Internal, 0, "not a session"},
+		{"garbage", switchboard.Internal, 0, "cannot be read"},
 		{"empty", switchboard.Internal, 0, "no token"},
 	}
 	for _, tt := range tests {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/client"
 )
 
 // slash is a command of the chat.
@@ -25,6 +26,7 @@ func slashes() []slash {
 		{"/new", "", "begin a new one with the next message", func(c *chat, _ string) { c.begin(""); c.note("a new conversation") }},
 		{"/rename", "TITLE", "give this one a title", (*chat).rename},
 		{"/delete", "yes", "erase this one, for ever", (*chat).erase},
+		{"/agent", "[NAME]", "ask this one from now on; without a name, list who may be asked", (*chat).agent},
 		{"/stop", "", "stop the answer; what was written is kept. So does Ctrl-C", func(c *chat, _ string) { c.stopped() }},
 		{"/approve", "", "let the tool run that waits", func(c *chat, _ string) { c.decide(switchboard.Approve, "") }},
 		{"/deny", "[REASON]", "do not; the reason is kept", func(c *chat, why string) { c.decide(switchboard.Deny, why) }},
@@ -55,6 +57,32 @@ func (c *chat) help() {
 		c.note(fmt.Sprintf("  %-18s %s", strings.TrimSpace(s.name+" "+s.args), s.help))
 	}
 	c.note("Commands may be cut short (/th). A line that ends in \\ goes on; so does what is pasted. ↑ and ↓ bring back what was typed.")
+}
+
+// agent chooses who is asked, or lists them.
+func (c *chat) agent(name string) {
+	c.ask(func(ctx context.Context) func() {
+		all, err := c.cfg.Client.Agents(ctx)
+		return func() {
+			switch i := slices.IndexFunc(all, func(a client.Agent) bool { return a.Name == name }); {
+			case err != nil:
+				c.refused("no list", err)
+			case i >= 0:
+				c.cfg.Agent = name
+				c.note("from now on " + inLine(name, longLine) + " is asked")
+			case name != "":
+				c.tell("there is no agent " + inLine(name, longLine) + "; /agent lists them")
+			default:
+				for k, a := range all {
+					mark := " "
+					if a.Name == c.cfg.Agent || c.cfg.Agent == "" && k == 0 {
+						mark = "*"
+					}
+					c.note(fmt.Sprintf("%s %-20s %s", mark, inLine(a.Name, 20), inLine(a.Description, longLine)))
+				}
+			}
+		}
+	})
 }
 
 func (c *chat) list(string) {

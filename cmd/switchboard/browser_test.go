@@ -48,6 +48,7 @@ func TestE2EBrowser(t *testing.T) {
 		{"Markdown", browserMarkdown},
 		{"approvals", browserApprovals},
 		{"failures", browserFailures},
+		{"several agents", browserAgents},
 		{"keyboard only", browserKeyboard},
 		{"light, dark, phone, axe-core", browserLooks},
 	} {

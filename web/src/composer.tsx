@@ -43,6 +43,15 @@ export function Composer({ store }: { store: Store }) {
         )}
         <button id="send" class="round primary" aria-label="Send" title="Send (Enter)" disabled={!store.draft.trim() || store.beginning}><Icon name="up" /></button>
       </div>
+      {store.agents.length > 1 && (
+        <p class="agents">
+          <label for="agent">Ask</label>{" "}
+          <select id="agent" value={store.agent} onChange={(e) => store.choose(e.currentTarget.value)}>
+            {store.agents.map((a) => <option key={a.name} value={a.name} title={a.description}>{a.name}</option>)}
+          </select>{" "}
+          <span>{store.agents.find((a) => a.name === store.agent)?.description}</span>
+        </p>
+      )}
       <p id="hint">Enter sends, Shift+Enter begins a new line{active ? ", Escape stops" : ""}.</p>
     </form>
   );

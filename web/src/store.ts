@@ -10,8 +10,16 @@ export interface Sent {
   id: string;
   text: string;
   thread: string; // "" begins one
+  agent: string; // "" is the default one
   problem: string;
   flying?: boolean; // it was given to the connection, which repeats it until it is answered
+}
+
+// Agent is who may be asked.
+export interface Agent {
+  name: string;
+  description?: string;
+  model: string;
 }
 
 // Store is the page's state. It is changed by its methods alone.
@@ -29,6 +37,8 @@ export class Store implements Listener {
   menu = false; // the list of chats, where it is not always there
   dialog: "" | "rename" | "delete" = "";
   draft = "";
+  agents: Agent[] = []; // the first one is asked if none is chosen
+  chosen = "";
   listing = false;
   titleChars = 200;
   #pageEvents = 100;
@@ -134,6 +144,7 @@ export class Store implements Listener {
     this.#reset();
     this.#open(true);
     void this.list();
+    void this.#meet();
     for (const m of this.sent.values()) if (!m.problem && !m.flying) void this.#deliver(m);
   }
 
@@ -192,6 +203,7 @@ export class Store implements Listener {
     this.menu = false;
     if (!again && this.chat.id === id) return this.changed();
     this.chat = new Conversation(id, this.texts);
+    this.chosen = "";
     this.note = "";
     this.dialog = "";
     this.changed();
@@ -229,6 +241,23 @@ export class Store implements Listener {
     this.tell(why);
   }
 
+  // meet reads who may be asked; without an answer the default agent is.
+  async #meet(): Promise<void> {
+    this.agents = await http<{ agents: Agent[] }>("GET", "agents").then((all) => all.agents, () => []);
+    this.changed();
+  }
+
+  // agent is who is asked next: the one that was chosen, else the one that was asked last in this chat, else the default.
+  get agent(): string {
+    const known = (name = "") => (this.agents.some((a) => a.name === name) ? name : "");
+    return known(this.chosen) || known(this.chat.runs.at(-1)?.question.agent) || (this.agents[0]?.name ?? "");
+  }
+
+  choose(agent: string): void {
+    this.chosen = agent;
+    this.changed();
+  }
+
   // list reads a page of the list of chats: the newest, or the next older one.
   async list(older = false): Promise<void> {
     if (!this.#device) return;
@@ -249,7 +278,7 @@ export class Store implements Listener {
   send(text: string): void {
     const clean = text.replaceAll("\0", "").toWellFormed();
     if (!clean.trim() || this.beginning) return;
-    const m: Sent = { id: newID(), text: clean, thread: this.chat.id, problem: "" };
+    const m: Sent = { id: newID(), text: clean, thread: this.chat.id, agent: this.agents.length > 1 ? this.agent : "", problem: "" };
     this.sent.set(m.id, m);
     this.note = "";
     this.#keep();
@@ -279,7 +308,7 @@ export class Store implements Listener {
   async #deliver(m: Sent): Promise<void> {
     m.flying = true;
     try {
-      const ack = await this.#device?.ask("user_message", { text: m.text }, m.thread, m.id);
+      const ack = await this.#device?.ask("user_message", m.agent ? { text: m.text, agent: m.agent } : { text: m.text }, m.thread, m.id);
       if (ack) this.#adopt(m.id, ack.thread_id);
     } catch (thrown) {
       if (!this.sent.has(m.id)) return; // its event came
