@@ -3,6 +3,8 @@ package switchboard
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -51,6 +53,9 @@ var messageTypes = map[MessageType]func() MessagePayload{
 	TypeValidateContent:        func() MessagePayload { return new(ValidateContent) },
 	TypeGenerateQualityReport:  func() MessagePayload { return new(GenerateQualityReport) },
 }
+
+// MessageTypes returns the types of messages, sorted.
+func MessageTypes() []MessageType { return slices.Sorted(maps.Keys(messageTypes)) }
 
 // oldNames are the predecessor's types, refused with a message that names ours.
 var oldNames = map[MessageType]MessageType{
