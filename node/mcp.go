@@ -45,13 +45,13 @@ func (p pinned) PinnedTools(ctx context.Context) ([]control.PinnedTool, error) {
 	return out, err
 }
 
-// AllowTool lets a tool be used as its server offers it now.
-func (p pinned) AllowTool(ctx context.Context, server, tool string) error {
+// AllowTool lets a tool be used as its server offers it, with a definition whose hash begins so.
+func (p pinned) AllowTool(ctx context.Context, server, tool, hash string) error {
 	records, err := p.j.Records(ctx, pinBucket)
 	if err != nil {
 		return err
 	}
-	if err := mcp.Allow(ctx, records, server, tool); err != nil {
+	if err := mcp.Allow(ctx, records, server, tool, hash); err != nil {
 		return err
 	}
 	if p.servers != nil {

@@ -130,16 +130,16 @@ func TestMCP(t *testing.T) {
 		sees(ctx, n, member, "")
 		var local control.Local = n.Local()
 		pins, err := local.PinnedTools(ctx)
-		changed := 0
+		changed, hash := 0, ""
 		for _, p := range pins {
-			if p.Changed && p == (control.PinnedTool{Server: "notes", Tool: "notes_read", Changed: true}) {
-				changed++
+			if p.Changed && p.Server == "notes" && p.Tool == "notes_read" {
+				changed, hash = changed+1, p.Hash
 			}
 		}
 		if err != nil || len(pins) != 2 || changed != 1 {
 			t.Errorf("%+v, %v", pins, err)
 		}
-		if err := local.AllowTool(ctx, "notes", "notes_read"); err != nil {
+		if err := local.AllowTool(ctx, "notes", "notes_read", hash); err != nil {
 			t.Fatal(err)
 		}
 	})

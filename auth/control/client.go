@@ -92,9 +92,9 @@ func (c *Client) PinnedTools(ctx context.Context) ([]PinnedTool, error) {
 	return out, err
 }
 
-// AllowTool lets a tool be used as its server offers it now.
-func (c *Client) AllowTool(ctx context.Context, server, tool string) error {
-	return c.call(ctx, allowToolPath, allowTool{server, tool}, &switchboard.Empty{})
+// AllowTool lets a tool be used as its server offers it, with a definition whose hash begins so.
+func (c *Client) AllowTool(ctx context.Context, server, tool, hash string) error {
+	return c.call(ctx, allowToolPath, allowTool{server, tool, hash}, &switchboard.Empty{})
 }
 
 // URL returns where devices reach the server that runs on the data folder. A token of CreateToken belongs there and

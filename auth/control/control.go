@@ -41,14 +41,18 @@ type PinnedTool struct {
 	Server  string `json:"server"`
 	Tool    string `json:"tool"`    // as agents and policies call it
 	Changed bool   `json:"changed"` // it is offered with another definition, and withdrawn until that is allowed
+	Hash    string `json:"hash"`    // of the definition that is offered now
+	Known   string `json:"known"`   // the definition that may be used: JSON; empty if it is very long
+	Offered string `json:"offered"` // the other one
 }
 
 // Pins is what can be done with the tools that MCP servers have offered.
 type Pins interface {
 	// PinnedTools returns them, in no order.
 	PinnedTools(ctx context.Context) ([]PinnedTool, error)
-	// AllowTool lets one be used as its server offers it now. Errors: NotFound, Conflict if nothing has changed.
-	AllowTool(ctx context.Context, server, tool string) error
+	// AllowTool lets one be used as its server offers it, with a definition whose hash begins so. Errors: Invalid, NotFound,
+	// Conflict if nothing has changed, or again.
+	AllowTool(ctx context.Context, server, tool, hash string) error
 }
 
 // Local is all that can be done from the machine itself.

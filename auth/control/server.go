@@ -55,6 +55,7 @@ type (
 	allowTool   struct {
 		Server string `json:"server"`
 		Tool   string `json:"tool"`
+		Hash   string `json:"hash"`
 	}
 	whereServed struct{}
 	served      struct {
@@ -115,7 +116,7 @@ func Listen(dataDir, url string, a Local) (*Server, error) {
 	handle(mux, backUpPath, func(ctx context.Context, r backUp) (StoreReport, error) { return a.BackUp(ctx, r.Dir) })
 	handle(mux, pinnedToolsPath, func(ctx context.Context, _ pinnedTools) ([]PinnedTool, error) { return a.PinnedTools(ctx) })
 	handle(mux, allowToolPath, func(ctx context.Context, r allowTool) (switchboard.Empty, error) {
-		return switchboard.Empty{}, a.AllowTool(ctx, r.Server, r.Tool)
+		return switchboard.Empty{}, a.AllowTool(ctx, r.Server, r.Tool, r.Hash)
 	})
 	handle(mux, whereServedPath, func(context.Context, whereServed) (served, error) { return served{url}, nil })
 	return &Server{listener: l, path: filepath.Join(dataDir, socketName), http: http.Server{

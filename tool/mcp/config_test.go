@@ -122,7 +122,8 @@ func TestHash(t *testing.T) {
 		{}, {Name: "a"}, {Title: "a"}, {Description: "a"}, {InputSchema: map[string]any{"type": "object"}},
 		{InputSchema: map[string]any{"type": "object", "title": "a"}}, {Annotations: &sdk.ToolAnnotations{}}, {Annotations: &sdk.ToolAnnotations{ReadOnlyHint: true}},
 	} {
-		h, err := hashOf(x)
+		definition, err := definitionOf(x)
+		h := hashOf(definition)
 		if other, known := seen[h]; err != nil || known {
 			t.Errorf("%d is as %d: %v", i, other, err)
 		}
@@ -134,9 +135,9 @@ func TestHash(t *testing.T) {
 func TestPinRace(t *testing.T) {
 	pins := newPins(t)
 	believed := make(chan bool, 2)
-	for _, hash := range []string{"a", "b"} {
+	for _, definition := range []string{`{"name":"a"}`, `{"name":"b"}`} {
 		go func() {
-			ok, _, err := pin(context.Background(), pins, "s.tool", hash, true)
+			ok, _, err := pin(context.Background(), pins, "s.tool", []byte(definition), true)
 			if err != nil {
 				t.Error(err)
 			}
@@ -146,7 +147,7 @@ func TestPinRace(t *testing.T) {
 	if a, b := <-believed, <-believed; a == b {
 		t.Errorf("believed: %v, %v", a, b)
 	}
-	if ok, first, err := pin(t.Context(), pins, "s.other", "a", false); ok || first || err != nil {
+	if ok, first, err := pin(t.Context(), pins, "s.other", []byte(`{"name":"a"}`), false); ok || first || err != nil {
 		t.Errorf("without room: %v, %v, %v", ok, first, err)
 	}
 	if all, err := List(t.Context(), pins); len(all) != 1 || err != nil {

@@ -170,11 +170,12 @@ func (s *server) list(ctx context.Context, x *session) error {
 			s.log.Warn("a tool is left out: another one has its name", "tool", name)
 			continue
 		}
-		hash, err := hashOf(t)
+		definition, err := definitionOf(t)
 		if err != nil {
 			return err
 		}
-		believed, first, err := pin(ctx, s.pins, pinKey(s.cfg.Name, name), hash, s.pinned < maxPins)
+		hash := hashOf(definition)
+		believed, first, err := pin(ctx, s.pins, pinKey(s.cfg.Name, name), definition, s.pinned < maxPins)
 		if err != nil {
 			return fmt.Errorf("pins: %w", err)
 		}

@@ -178,25 +178,34 @@ func TestRedefined(t *testing.T) {
 	g.call(ann, "a_restore", `{}`)
 	g.offers.await(t, offeredAll, 2)
 	g.wants(g.call(ann, "a_echo", `{}`), switchboard.CallOK, `{}`, "")
-	if err := Allow(t.Context(), pins, "a", "a_echo"); switchboard.CodeOf(err) != switchboard.Conflict {
+	if err := Allow(t.Context(), pins, "a", "a_echo", strings.Repeat("0", 12)); switchboard.CodeOf(err) != switchboard.Conflict {
 		t.Errorf("allowed though nothing has changed: %v", err)
 	}
 	g.call(ann, "a_redefine", `{}`)
 	g.offers.await(t, without, 2)
 	all, err := List(t.Context(), pins)
-	changed := ""
+	changed, hash := "", ""
 	for _, p := range all {
 		if p.Changed {
 			changed += p.Server + "/" + p.Tool
+			hash = p.Hash
+			if p.Known == p.Offered || !strings.Contains(p.Known, `"name":"echo"`) || !strings.Contains(p.Offered, `"name":"echo"`) {
+				t.Errorf("known %s, offered %s", p.Known, p.Offered)
+			}
 		}
 	}
 	if err != nil || len(all) != 13 || changed != "a/a_echo" {
 		t.Errorf("%d pins, changed %q, %v", len(all), changed, err)
 	}
-	if err := Allow(t.Context(), pins, "a", "a_nothing"); switchboard.CodeOf(err) != switchboard.NotFound {
+	if err := Allow(t.Context(), pins, "a", "a_nothing", hash); switchboard.CodeOf(err) != switchboard.NotFound {
 		t.Errorf("allowed what nobody has seen: %v", err)
 	}
-	if err := Allow(t.Context(), pins, "a", "a_echo"); err != nil {
+	for other, code := range map[string]switchboard.Code{"": switchboard.Invalid, hash[:8]: switchboard.Invalid, strings.Repeat("0", 64): switchboard.Conflict} {
+		if err := Allow(t.Context(), pins, "a", "a_echo", other); switchboard.CodeOf(err) != code || switchboard.AsError(err).Field != "hash" {
+			t.Errorf("allowed as %q: %v", other, err)
+		}
+	}
+	if err := Allow(t.Context(), pins, "a", "a_echo", hash[:12]); err != nil {
 		t.Fatal(err)
 	}
 	g.servers.Recheck()
