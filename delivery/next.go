@@ -139,6 +139,9 @@ func (o *Outbox) give(it item) []byte {
 		b.cfg.Log.Error("a frame was about to cross to another user and was dropped", "device_user", o.user, "frame_user", it.user)
 		return nil
 	case it.event != nil:
+		if o.erased(it.event.Event) {
+			return nil
+		}
 		o.view.event(it.event.Event)
 		b.events.Inc()
 	case it.delta != nil:
@@ -148,6 +151,16 @@ func (o *Outbox) give(it item) []byte {
 		b.deltas.Inc()
 	}
 	return it.frame
+}
+
+// erased reports whether an event is of a thread whose entries before it are gone: its tombstone is all that is left to give.
+func (o *Outbox) erased(e switchboard.Event) bool {
+	_, gone := o.gone[e.ThreadID]
+	if gone && e.Type == switchboard.ThreadDeleted {
+		delete(o.gone, e.ThreadID)
+		return false
+	}
+	return gone
 }
 
 // stream takes the next frame of the stream: of the replay, then what it left ready, then live.
@@ -209,6 +222,7 @@ func (o *Outbox) replayed(ctx context.Context) (item, bool, error) {
 			o.view = view{}
 		}
 		o.next = o.t.b.cfg.Journal.Replay(o.user, p.rows, p.after, p.upTo)
+		o.given = map[switchboard.ThreadID]uint64{}
 	}
 	e, ok, err := o.next(ctx)
 	if err != nil {
@@ -220,7 +234,13 @@ func (o *Outbox) replayed(ctx context.Context) (item, bool, error) {
 		return item{}, false, switchboard.Wrap(switchboard.Unavailable, "the log cannot be read", err)
 	}
 	if ok {
+		o.given[e.Event.ThreadID] = e.Header.N
 		return o.t.item(e), true, nil
+	}
+	for _, r := range p.rows { // the log was whole, so what did not come to its end has been deleted
+		if o.given[r.Summary.ThreadID] < r.N {
+			o.gone[r.Summary.ThreadID] = struct{}{}
+		}
 	}
 	if o.missed(p) {
 		return item{}, false, nil

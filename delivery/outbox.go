@@ -38,6 +38,8 @@ type Outbox struct {
 	next  func(context.Context) (thread.Entry, bool, error)
 	view  view
 	ready []item // to be given before live frames
+	given map[switchboard.ThreadID]uint64   // how far each thread came in the replay
+	gone  map[switchboard.ThreadID]struct{} // threads that were erased while they were replayed: their tombstones follow
 }
 
 // replay is what a device missed.
@@ -54,7 +56,7 @@ type replay struct {
 const maxReplies = 32
 
 func newOutbox(t *tail, u switchboard.UserID) *Outbox {
-	return &Outbox{t: t, user: u, wake: make(chan struct{}, 1), room: make(chan struct{}, 1), view: view{}}
+	return &Outbox{t: t, user: u, wake: make(chan struct{}, 1), room: make(chan struct{}, 1), view: view{}, gone: map[switchboard.ThreadID]struct{}{}}
 }
 
 // Opening returns the cursor that the device goes on from, and why its own could not be honoured.

@@ -135,9 +135,10 @@ func (t *tail) entry(e thread.Entry) {
 		t.moved = make(chan struct{})
 	}
 	if a := t.users[e.User]; a != nil && a.index != nil {
+		hole := a.index.Beyond(e)
 		a.index.Apply(e)
 		t.note(a)
-		if len(a.devices) > 0 {
+		if len(a.devices) > 0 && !hole { // a thread with a hole has been erased: its tombstone follows
 			it := t.item(e)
 			for o := range a.devices {
 				o.push(it)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -103,9 +104,16 @@ type still struct{ Feed }
 func (still) Position() uint64 { return 0 }
 
 func entry(seq uint64) thread.Entry {
-	return thread.Entry{User: alice, Seq: seq, Data: []byte(`{"type":"thread_renamed"}`), Header: thread.Header{N: seq, Chain: "c"}, Event: switchboard.Event{
-		Type: switchboard.ThreadRenamed, ThreadID: home, N: seq, Payload: &switchboard.ThreadRenamedEvent{},
-	}}
+	row := switchboard.ThreadSummary{ThreadID: home, Created: switchboard.At(time.Unix(1, 0))}
+	return thread.Entry{User: alice, Seq: seq, Data: []byte(`{"type":"thread_renamed"}`), Header: thread.Header{N: seq, Chain: "c", Summary: row},
+		Event: switchboard.Event{Type: switchboard.ThreadRenamed, ThreadID: home, N: seq, Payload: &switchboard.ThreadRenamedEvent{}}}
+}
+
+func tombstone(seq uint64) thread.Entry {
+	e := entry(seq)
+	e.Data, e.Header.Summary.Created = []byte(`{"type":"thread_deleted"}`), switchboard.Time{}
+	e.Event = switchboard.Event{Type: switchboard.ThreadDeleted, ThreadID: home, Payload: &switchboard.ThreadDeletedEvent{}}
+	return e
 }
 
 // open returns an outbox of alice on a tail without a feed: tests give its entries by hand.
@@ -301,5 +309,40 @@ func TestTorn(t *testing.T) {
 	}
 	if r, err := o.Resume(t.Context(), cursor(3)); err != nil || r.Resync != nil {
 		t.Errorf("it does not go on from after the gap: %+v, %v", r, err)
+	}
+}
+
+// TestErasedMeanwhile: of a thread that is erased while it is followed, or replayed, a device is given nothing after the hole
+// but the tombstone.
+func TestErasedMeanwhile(t *testing.T) {
+	o := open(new(bytes.Buffer), &past{}, 10)
+	for _, e := range []thread.Entry{entry(1), entry(2), entry(4), tombstone(5)} {
+		o.t.entry(e)
+	}
+	wants(t, "followed", o, "thread_renamed", "thread_renamed", "thread_deleted")
+
+	o = open(new(bytes.Buffer), &past{entries: []thread.Entry{entry(1)}}, 10)
+	for seq := range uint64(3) {
+		o.t.entry(entry(seq + 1))
+	}
+	if _, err := o.Resume(t.Context(), switchboard.Place{Epoch: "e"}.Cursor()); err != nil {
+		t.Fatal(err)
+	}
+	o.t.entry(entry(4))
+	o.t.entry(tombstone(5))
+	o.Reply(t.Context(), []byte("reply"))
+	wants(t, "replayed", o, "reply", "thread_renamed", "caught_up", "thread_deleted")
+}
+
+// wants checks what a device is given.
+func wants(t *testing.T, name string, o *Outbox, all ...string) {
+	t.Helper()
+	for i, want := range all {
+		if f, err := o.Next(t.Context()); !strings.Contains(string(f), want) || err != nil {
+			t.Errorf("%s: frame %d is %q %v, not %s", name, i, f, err, want)
+		}
+	}
+	if len(o.live) > 0 {
+		t.Errorf("%s: %d frames are left", name, len(o.live))
 	}
 }

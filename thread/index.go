@@ -47,6 +47,15 @@ func (x *Index) Apply(e Entry) {
 	})
 }
 
+// Beyond reports whether entries of the thread between what is known and e have not been applied; a tombstone is never beyond.
+func (x *Index) Beyond(e Entry) bool {
+	known := uint64(0)
+	if r := x.rows[e.Event.ThreadID]; r != nil {
+		known = r.N
+	}
+	return e.Header.N > known+1 && e.Event.Type != switchboard.ThreadDeleted
+}
+
 // Put takes the row of a thread, unless a newer one is known.
 func (x *Index) Put(r *Row) {
 	t := r.Summary.ThreadID
