@@ -17,9 +17,6 @@ import (
 // maxAnswer bounds a message that a model writes, in bytes: it must fit into an event.
 const maxAnswer = 192 << 10
 
-// maxState bounds what a model wants back with a message, in bytes: the log's header, of 64 KiB, holds more than that.
-const maxState = 56 << 10
-
 // answer is what an agent wrote in one step.
 type answer struct {
 	n        int
@@ -47,7 +44,7 @@ func (a *answer) take() switchboard.Usage {
 func (x *execution) header(a *answer) thread.Header {
 	h := thread.Header{Usage: a.take()}
 	switch {
-	case len(a.state) > maxState:
+	case len(a.state) > model.MaxState:
 		x.t.r.cfg.Logger.Warn("a model wants too much back with its message: it is left out", "agent", x.agent.Name, "bytes", len(a.state))
 	case len(a.state) > 0 && !jsontext.Value(a.state).IsValid():
 		x.t.r.cfg.Logger.Warn("a model wants something back with its message that is no JSON: it is left out", "agent", x.agent.Name)

@@ -82,7 +82,7 @@ tools: {"*": {approval: writes}}
 		want     []string
 	}{
 		{"approved", switchboard.ToolDecision{Decision: switchboard.Approve}, []string{"tool_decided approve", "agent_resumed decision", "tool_completed interrupt ok", `tool_completed send ok "sent"`, "agent_completed Sent to ann."}},
-		{"changed", switchboard.ToolDecision{Decision: switchboard.Approve, Arguments: edited}, []string{"tool_decided approve", "tool_completed interrupt ok", `tool_completed send ok "sent"`, "agent_completed Sent to bob."}},
+		{"changed", switchboard.ToolDecision{Decision: switchboard.Approve, Arguments: edited}, []string{"tool_decided approve", "tool_completed interrupt ok", `agent_message send({"to":"bob"})`, `tool_completed send ok "sent"`, "agent_completed Sent to bob."}},
 		{"denied", switchboard.ToolDecision{Decision: switchboard.Deny}, []string{"tool_decided deny", "tool_completed interrupt denied", `tool_completed send ok "refused"`, "agent_completed Not sent."}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
