@@ -231,3 +231,23 @@ func TestAlerts(t *testing.T) {
 		t.Errorf("answers that were not given: %+v", got)
 	}
 }
+
+// TestRatedLate: an answer that ended just before an hour, and was stored after one of that hour, may be rated when its
+// hour is forgotten and the other's is not.
+func TestRatedLate(t *testing.T) {
+	f := newFigures()
+	hour := time.Unix(1_000_000*3600, 0)
+	end := func(run switchboard.RunID, at time.Time) {
+		f.apply(fact{kind: switchboard.AgentStarted, run: run, user: "u", agent: "a", at: at})
+		f.apply(fact{kind: switchboard.AgentCompleted, run: run, user: "u", at: at})
+	}
+	end("first.1", hour.Add(time.Millisecond))
+	end("late.1", hour.Add(-time.Millisecond))
+	end("next.1", hour.Add((keptHours-1)*time.Hour))
+	for _, run := range []switchboard.RunID{"late.1", "first.1"} {
+		f.apply(fact{kind: switchboard.AnswerRated, run: run, user: "u", rating: switchboard.RatedUp, at: hour.Add((keptHours - 1) * time.Hour)})
+	}
+	if total, _ := f.sum("", "", 0, 1<<62); total.completed != 2 || total.up != 1 {
+		t.Errorf("%+v", total)
+	}
+}
