@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,9 +152,14 @@ func TestPastAndPresent(t *testing.T) {
 		live.add(alice, across, now, answered(0.1, BelowMinimum))
 		next := runOf(alice, 100)
 		live.add(alice, next, now, started("weak"), answered(0.1, BelowMinimum))
+		var mu sync.Mutex // guards told
 		var told []string
 		tries, reading := 0, make(chan struct{})
-		s := New(Config{Shards: 2, Log: quiet(), Notify: func(f []byte) { told = append(told, string(f)) },
+		s := New(Config{Shards: 2, Log: quiet(), Notify: func(f []byte) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, string(f))
+		},
 			Past: func(_ context.Context, shard int, since time.Time, fn func(thread.Entry)) error {
 				if got := now.Sub(since); got < 168*time.Hour {
 					t.Errorf("read from %v ago", got)
@@ -190,6 +196,7 @@ func TestPastAndPresent(t *testing.T) {
 			t.Errorf("told %v", told)
 		}
 		time.Sleep(updateEvery + time.Second)
+		synctest.Wait()
 		if len(told) != 3 || !strings.Contains(told[2], `"answers":20`) {
 			t.Errorf("told %v", told)
 		}
