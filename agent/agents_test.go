@@ -286,7 +286,7 @@ func TestState(t *testing.T) {
 		state := json.RawMessage(fmt.Sprintf(`{"s":%d}`, step))
 		switch step {
 		case 1: // as much as is taken
-			state = json.RawMessage(`{"s":1,"x":"` + strings.Repeat("x", maxState-20) + `"}`)
+			state = json.RawMessage(`{"s":1,"x":"` + strings.Repeat("x", model.MaxState-20) + `"}`)
 		case 2:
 			state = big
 		}

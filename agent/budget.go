@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/model"
 	"github.com/netra-systems/switchboard/thread"
 )
 
@@ -64,6 +65,14 @@ func (x *execution) room() int {
 		return -1
 	}
 	return int(min(max(0, lead-tokens(x.run.Usage)), maxAnswer)) * bytesPerToken
+}
+
+// mostTokens is more than any model reads or writes in one request.
+const mostTokens = 1 << 40
+
+// believed is what a model says that it used, within bounds: sums of it must not overflow, or a budget would never end.
+func believed(u model.Usage) model.Usage {
+	return model.Usage{Input: min(max(0, u.Input), mostTokens), Output: min(max(0, u.Output), mostTokens)}
 }
 
 // count counts tokens. No label names a user.

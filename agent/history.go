@@ -54,10 +54,16 @@ func (s *scene) add(m model.Message) { s.said = append(s.said, said{m, s.agent})
 
 func (s *scene) bytes() (n int) {
 	for _, m := range s.said {
-		n += len(m.Text) + len(m.State)
-		for _, c := range m.Calls {
-			n += len(c.Arguments)
-		}
+		n += size(m.Message)
+	}
+	return n
+}
+
+// size is how much of a window a message takes, in bytes.
+func size(m model.Message) int {
+	n := len(m.Text) + len(m.State)
+	for _, c := range m.Calls {
+		n += len(c.Tool) + len(c.Arguments)
 	}
 	return n
 }

@@ -29,10 +29,10 @@ type place struct {
 type past struct {
 	st      *thread.State
 	history []thread.Entry
-	bytes   int
+	bytes   int // of the entries
 }
 
-// The bounds of the memory: threads, and bytes of encoded events, of one and of all.
+// The bounds of the memory: threads, and bytes of their entries, of one and of all.
 const (
 	memoryThreads     = 4096
 	memoryThreadBytes = 4 << 20
@@ -66,7 +66,7 @@ func (m *memory) keep(p past) {
 		p.history = slices.Clone(p.history)
 	}
 	for _, e := range p.history {
-		p.bytes += len(e.Data)
+		p.bytes += e.Size()
 	}
 	if p.bytes > memoryThreadBytes || p.st.Deleted {
 		return

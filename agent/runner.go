@@ -19,8 +19,9 @@ import (
 type Runner struct {
 	cfg    Config
 	agents map[string]Agent
-	mu     sync.Mutex // guards active
-	active map[switchboard.UserID]int
+	mu     sync.Mutex                 // guards active and naming
+	active map[switchboard.UserID]int // runs at work
+	naming map[switchboard.UserID]int // titles that are waited for
 	tasks  sync.WaitGroup
 	memory *memory
 
@@ -40,7 +41,7 @@ func New(cfg Config) (*Runner, error) {
 		return nil, err
 	}
 	r := &Runner{
-		cfg: cfg, agents: map[string]Agent{}, active: map[switchboard.UserID]int{}, memory: newMemory(),
+		cfg: cfg, agents: map[string]Agent{}, active: map[switchboard.UserID]int{}, naming: map[switchboard.UserID]int{}, memory: newMemory(),
 		runs:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "switchboard_runs_total", Help: "Runs by how they ended."}, []string{"end"}),
 		takeovers: prometheus.NewCounter(prometheus.CounterOpts{Name: "switchboard_takeovers_total", Help: "Runs taken over from a lost worker."}),
 		fenced:    prometheus.NewCounter(prometheus.CounterOpts{Name: "switchboard_fenced_total", Help: "Workers that found themselves superseded."}),
@@ -157,25 +158,30 @@ func (t *task) guarded(ctx context.Context) (err error) {
 // on all. A run that is taken over is one of those already: nodes that died may have held more than allowed, for each saw
 // the others' claims too late, and none of them could be taken over if they kept each other waiting.
 func (r *Runner) enter(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, what thread.Action) bool {
-	limit := r.cfg.Limits.ActiveRunsPerUser
 	if what != thread.TakeOver {
-		if held, err := r.cfg.Held(ctx, u, t); err == nil && held >= limit {
+		if held, err := r.cfg.Held(ctx, u, t); err == nil && held >= r.cfg.Limits.ActiveRunsPerUser {
 			return false
 		}
 	}
+	return r.begin(r.active, u)
+}
+
+// begin counts what is at work for a user; false if there is as much as a user may have.
+func (r *Runner) begin(at map[switchboard.UserID]int, u switchboard.UserID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.active[u] >= limit {
+	if at[u] >= r.cfg.Limits.ActiveRunsPerUser {
 		return false
 	}
-	r.active[u]++
+	at[u]++
 	return true
 }
 
-func (r *Runner) leave(u switchboard.UserID) {
+// end counts it out.
+func (r *Runner) end(at map[switchboard.UserID]int, u switchboard.UserID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.active[u]--; r.active[u] == 0 {
-		delete(r.active, u)
+	if at[u]--; at[u] == 0 {
+		delete(at, u)
 	}
 }

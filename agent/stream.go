@@ -55,7 +55,7 @@ func (x *execution) stream(ctx context.Context, r *prepared, a *answer) error {
 func (x *execution) chunk(ctx context.Context, a *answer, c model.Chunk) error {
 	c.Thinking, c.Text = strings.ToValidUTF8(c.Thinking, "\uFFFD"), strings.ToValidUTF8(c.Text, "\uFFFD")
 	if c.Usage != nil {
-		a.usage = *c.Usage
+		a.usage = believed(*c.Usage)
 	}
 	if c.Thinking != "" || c.Text != "" || c.Call != nil {
 		if err := x.proceed(ctx, a); err != nil {

@@ -194,7 +194,7 @@ func (t *task) once(ctx context.Context) (done bool, err error) {
 	if !t.r.enter(ctx, st.User, st.Thread, what) {
 		return true, t.w.Nak(1000 + rand.Int64N(500))
 	}
-	defer t.r.leave(st.User)
+	defer t.r.end(t.r.active, st.User)
 	held, err := t.take(ctx, what, run)
 	if err != nil || !held {
 		return false, err

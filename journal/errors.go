@@ -19,6 +19,8 @@ const (
 	insufficientResources     jetstream.ErrorCode = 10023
 	storageExceeded           jetstream.ErrorCode = 10047
 	maximumBytes              jetstream.ErrorCode = 10077
+	messageTooLarge           jetstream.ErrorCode = 10054
+	headerTooLarge            jetstream.ErrorCode = 10097
 )
 
 // ErrDamaged says that the store does not hold what was written to it.
@@ -32,10 +34,10 @@ func appendError(err error) error {
 		return thread.ErrConflict
 	case errors.As(err, &api) && (api.ErrorCode == insufficientResources || api.ErrorCode == storageExceeded || api.ErrorCode == maximumBytes):
 		return switchboard.Wrap(switchboard.Unavailable, "the store is full", err)
+	case errors.As(err, &api) && (api.ErrorCode == messageTooLarge || api.ErrorCode == headerTooLarge), errors.Is(err, nats.ErrMaxPayload):
+		return switchboard.Wrap(switchboard.TooLarge, "the event is too large", err)
 	case errors.As(err, &api):
 		return switchboard.Wrap(switchboard.Unavailable, "the store refuses to write", err)
-	case errors.Is(err, nats.ErrMaxPayload):
-		return switchboard.Wrap(switchboard.TooLarge, "the event is too large", err)
 	}
 	return fmt.Errorf("%w: %w", thread.ErrUnknown, err)
 }

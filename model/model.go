@@ -47,9 +47,12 @@ type Message struct {
 	Calls  []Call // of an assistant message
 	CallID string // of a tool message
 
-	// State is what the model gave with this assistant message to have it back: opaque, JSON.
+	// State is what the model gave with this assistant message to have it back: opaque, JSON, at most MaxState.
 	State json.RawMessage
 }
+
+// MaxState bounds the State of a message, in bytes. It lies in a header of the log, of 64 KiB, which holds more than that.
+const MaxState = 56 << 10
 
 // Call is a tool call that a model asks for. Arguments is JSON if the model wrote JSON; it may be anything.
 type Call struct {
@@ -71,7 +74,7 @@ type Chunk struct {
 	Text     string
 	Call     *CallChunk
 	Result   *CallResult
-	State    json.RawMessage // JSON to be kept with the message and given back; more than 56 KiB are left out
+	State    json.RawMessage // JSON to be kept with the message and given back; more than MaxState is left out
 	Usage    *Usage
 	Finish   Finish
 }

@@ -111,6 +111,9 @@ func (s Settings) build(c *config.Config) (out parts, err error) {
 	for _, t := range c.Tools {
 		out.policies[t.Name] = tool.Policy{Approval: tool.Approval(t.Approval), Roles: t.Roles, Timeout: t.Timeout, Denied: t.Denied}
 	}
+	if c.Tool(agui.InterruptTool) == nil { // what is said of many tools does not agree in the place of a person
+		out.policies[agui.InterruptTool] = tool.Policy{Approval: tool.ApprovalAlways}
+	}
 	for _, m := range c.Servers {
 		out.servers = append(out.servers, b.server(m))
 	}

@@ -16,7 +16,7 @@ type interrupt struct{}
 func (interrupt) Definition() tool.Definition {
 	return tool.Definition{
 		Name: agui.InterruptTool, Title: "Asks you", Description: "Asks a person on behalf of an agent elsewhere.",
-		Schema: json.RawMessage(`{"type":"object"}`), ReadOnly: true, Idempotent: true, Approval: true, Unlisted: true,
+		Schema: json.RawMessage(`{"type":"object"}`), Idempotent: true, Approval: true, Unlisted: true,
 	}
 }
 

@@ -207,13 +207,17 @@ func (f *figures) forget() {
 	}
 }
 
-// rate counts the latest rating of a run in the hour in which the run ended. One of a run that is not kept is left out.
+// rate counts the latest rating of a run in the hour in which the run ended. One of a run or an hour that is not kept is
+// left out: runs are forgotten in the order in which they were stored, which is not quite that of their ends.
 func (f *figures) rate(x fact) {
 	o := f.runs[x.run]
 	if o == nil || o.user != x.user {
 		return
 	}
 	t := f.hours[o.hour][o.agent]
+	if t == nil {
+		return
+	}
 	t.rate(o.rating, -1)
 	o.rating = x.rating
 	t.rate(o.rating, 1)

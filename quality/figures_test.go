@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,9 +152,14 @@ func TestPastAndPresent(t *testing.T) {
 		live.add(alice, across, now, answered(0.1, BelowMinimum))
 		next := runOf(alice, 100)
 		live.add(alice, next, now, started("weak"), answered(0.1, BelowMinimum))
+		var mu sync.Mutex // guards told
 		var told []string
 		tries, reading := 0, make(chan struct{})
-		s := New(Config{Shards: 2, Log: quiet(), Notify: func(f []byte) { told = append(told, string(f)) },
+		s := New(Config{Shards: 2, Log: quiet(), Notify: func(f []byte) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, string(f))
+		},
 			Past: func(_ context.Context, shard int, since time.Time, fn func(thread.Entry)) error {
 				if got := now.Sub(since); got < 168*time.Hour {
 					t.Errorf("read from %v ago", got)
@@ -190,6 +196,7 @@ func TestPastAndPresent(t *testing.T) {
 			t.Errorf("told %v", told)
 		}
 		time.Sleep(updateEvery + time.Second)
+		synctest.Wait()
 		if len(told) != 3 || !strings.Contains(told[2], `"answers":20`) {
 			t.Errorf("told %v", told)
 		}
@@ -229,5 +236,25 @@ func TestAlerts(t *testing.T) {
 	}
 	if got := refused.alerts("a", 0.5, 0.25); len(got) != 1 || got[0].Metric != "rejected_share" || got[0].Value != 1 {
 		t.Errorf("answers that were not given: %+v", got)
+	}
+}
+
+// TestRatedLate: an answer that ended just before an hour, and was stored after one of that hour, may be rated when its
+// hour is forgotten and the other's is not.
+func TestRatedLate(t *testing.T) {
+	f := newFigures()
+	hour := time.Unix(1_000_000*3600, 0)
+	end := func(run switchboard.RunID, at time.Time) {
+		f.apply(fact{kind: switchboard.AgentStarted, run: run, user: "u", agent: "a", at: at})
+		f.apply(fact{kind: switchboard.AgentCompleted, run: run, user: "u", at: at})
+	}
+	end("first.1", hour.Add(time.Millisecond))
+	end("late.1", hour.Add(-time.Millisecond))
+	end("next.1", hour.Add((keptHours-1)*time.Hour))
+	for _, run := range []switchboard.RunID{"late.1", "first.1"} {
+		f.apply(fact{kind: switchboard.AnswerRated, run: run, user: "u", rating: switchboard.RatedUp, at: hour.Add((keptHours - 1) * time.Hour)})
+	}
+	if total, _ := f.sum("", "", 0, 1<<62); total.completed != 2 || total.up != 1 {
+		t.Errorf("%+v", total)
 	}
 }

@@ -117,14 +117,13 @@ func merged(s Scores, below bool, judged []string) []string {
 	return ordered(out)
 }
 
-// adviceFor names the weaknesses to the model.
+// adviceFor says how to do better, weakness by weakness. That the answer is to be written anew says whoever asks for it.
 func adviceFor(issues []string) string {
-	var b strings.Builder
-	b.WriteString("Your answer was not good enough. Write it anew, without mentioning this:")
+	var lines []string
 	for _, i := range issues {
 		if a := advice[i]; a != "" {
-			b.WriteString("\n- " + a)
+			lines = append(lines, a)
 		}
 	}
-	return b.String()
+	return strings.Join(lines, " ")
 }

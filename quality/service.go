@@ -18,7 +18,7 @@ type Config struct {
 	// are none.
 	Past   func(ctx context.Context, shard int, since time.Time, fn func(thread.Entry)) error
 	Shards int
-	Notify func(frame []byte) // gives a notice to the operators who are subscribed, without waiting; nil: nobody
+	Notify func(frame []byte) // gives a notice to the operators who are subscribed, without waiting; may be called by several at once; nil: nobody
 	Alerts Alerts
 	Log    *slog.Logger
 }

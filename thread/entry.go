@@ -20,6 +20,9 @@ type Entry struct {
 	Data   []byte // the encoded event, without a cursor
 }
 
+// Size is what remembering the entry costs, in bytes: the event, and what the model wants back with it.
+func (e Entry) Size() int { return len(e.Data) + len(e.Header.Note.State) }
+
 // Header is what the log keeps beside an event and never sends to a device.
 type Header struct {
 	N        uint64                    `json:"n"`           // number within the thread, also of a tombstone

@@ -155,7 +155,7 @@ func (s *State) Apply(e Entry) {
 	if h := e.Header; h.Wake != 0 && h.Wake == s.Duty {
 		s.Claimed = max(s.Claimed, h.Delivery)
 	}
-	if s.bytes += len(e.Data); len(s.Runs) == 0 {
+	if s.bytes += e.Size(); len(s.Runs) == 0 {
 		s.Window.rest(s.Position, s.bytes)
 		s.bytes = 0
 	}

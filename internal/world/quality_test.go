@@ -104,6 +104,9 @@ func TestRatings(t *testing.T) {
 		if end, err := e.AwaitEnd(ctx, story.RunID); err != nil || end.Type != switchboard.AgentCompleted {
 			t.Errorf("the run beside it: %v %v", end.Type, err)
 		}
+		if _, err := d.AwaitEnd(ctx, story.RunID); err != nil { // this device may be behind the other one
+			t.Error(err)
+		}
 		before := len(d.List())
 		if _, err := rate(d, first.RunID, switchboard.RatedDown, "r2"); err != nil {
 			t.Error(err)

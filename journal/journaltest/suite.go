@@ -22,6 +22,7 @@ func Test(t *testing.T, open func(t *testing.T) *journal.Journal) {
 		test func(*testing.T, *journal.Journal)
 	}{
 		{"AppendAndRead", appendAndRead},
+		{"TooLarge", tooLarge},
 		{"OneOfManyWriters", oneOfManyWriters},
 		{"PutAfterConflict", putAfterConflict},
 		{"Feed", feed},

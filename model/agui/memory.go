@@ -8,9 +8,6 @@ import (
 	"github.com/netra-systems/switchboard/model/wire"
 )
 
-// maxKept bounds what is kept with a message, in bytes.
-const maxKept = 64 << 10
-
 // memory is what is kept with an assistant message. Other adapters keep other things, so it stands under a name of its own.
 type memory struct {
 	AGUI *kept `json:"agui,omitempty"`
@@ -60,7 +57,7 @@ type proposal struct {
 func (k *kept) keep() []byte {
 	for range 2 {
 		b, err := json.Marshal(memory{k}, jsontext.AllowInvalidUTF8(true))
-		if err == nil && len(b) <= maxKept {
+		if err == nil && len(b) <= model.MaxState {
 			return b
 		}
 		k.State = nil

@@ -31,22 +31,27 @@ func (e *encoder) resume() {
 	k := keptOf(x)
 	for i := range k.Interrupts {
 		q := &k.Interrupts[i]
-		e.in.Resume = append(e.in.Resume, q.answer(x.Calls[q.Call].Arguments, e.decisions[q.ID]))
+		asked, result := x.Calls[q.Call].Arguments, e.decisions[q.ID]
+		e.in.Resume = append(e.in.Resume, q.answer(asked, result))
+		if edited := q.edited(asked, heard(result).Arguments); len(edited) > 0 { // what it will do, and the log shall say so
+			changed := *q.Wants
+			changed.Arguments = string(edited)
+			e.wanted[changed.ID] = &changed
+		}
 	}
 }
 
 // answer makes what the agent is told of what a person was asked and came to decide. Who approves a tool with other
 // arguments changes what it does; who answers a question with other arguments has written the answer there.
 func (q *interrupt) answer(asked, result string) wireResume {
-	var d decision
-	heard := json.Unmarshal([]byte(result), &d, wire.Tolerant) == nil
+	d := heard(result)
 	r := wireResume{ID: q.ID, Status: "resolved"}
 	switch {
 	case q.Boolean:
-		r.Payload = encoded(heard && d.Approved)
-	case q.Wants != nil && !(heard && d.Approved):
+		r.Payload = encoded(d.Approved)
+	case q.Wants != nil && !d.Approved:
 		r.Payload = encoded(map[string]bool{"approved": false})
-	case !heard || !d.Approved:
+	case !d.Approved:
 		r.Status = "cancelled"
 	case q.Wants != nil:
 		r.Payload = encoded(struct {
@@ -61,10 +66,18 @@ func (q *interrupt) answer(asked, result string) wireResume {
 	return r
 }
 
+// heard reads the result of a call of InterruptTool; one that cannot be read agrees to nothing.
+func heard(result string) (d decision) {
+	if json.Unmarshal([]byte(result), &d, wire.Tolerant) != nil || !d.Approved {
+		return decision{}
+	}
+	return d
+}
+
 // edited returns the arguments of the tool that the agent wants to run, if they were changed.
 func (q *interrupt) edited(asked string, given jsontext.Value) jsontext.Value {
 	var before, after Interrupt
-	if json.Unmarshal([]byte(asked), &before, wire.Tolerant) != nil || json.Unmarshal(given, &after, wire.Tolerant) != nil ||
+	if q.Wants == nil || json.Unmarshal([]byte(asked), &before, wire.Tolerant) != nil || json.Unmarshal(given, &after, wire.Tolerant) != nil ||
 		after.Arguments.Kind() != '{' || same(before.Arguments, after.Arguments) {
 		return nil
 	}

@@ -8,9 +8,6 @@ import (
 	"github.com/netra-systems/switchboard/model/wire"
 )
 
-// maxState bounds what is kept with a message, in bytes.
-const maxState = 64 << 10
-
 // state is what is kept with an assistant message: how its blocks followed one another. Other adapters keep other things,
 // so it stands under a name of its own.
 type state struct {
@@ -40,7 +37,7 @@ func (l *layout) keep() []byte {
 		return nil
 	}
 	b, err := json.Marshal(state{l}, jsontext.AllowInvalidUTF8(true))
-	if err != nil || len(b) > maxState {
+	if err != nil || len(b) > model.MaxState {
 		return nil
 	}
 	return b

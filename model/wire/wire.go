@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/netra-systems/switchboard/internal/secret"
 	"github.com/netra-systems/switchboard/model"
 )
 
@@ -107,29 +109,8 @@ func New(s Server, p Policy) *Client {
 			h.Set(k, v)
 		}
 	}
-	c.redact = redactor(header)
+	c.redact = secret.Redactor(slices.Collect(maps.Values(header))...)
 	return c
-}
-
-// redactor takes the values of headers out of a text, also where a server wrote them escaped or without their scheme. What
-// is shorter than 6 bytes is no secret, and would be found everywhere.
-func redactor(header map[string]string) func(string) string {
-	var secrets []string
-	for _, v := range header {
-		for _, s := range append(strings.Fields(v), v) {
-			if len(s) >= 6 && !slices.Contains(secrets, s) && !strings.EqualFold(s, "bearer") {
-				secrets = append(secrets, s)
-			}
-		}
-	}
-	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
-	var pairs []string
-	for _, s := range secrets {
-		for _, form := range []string{s, url.QueryEscape(s), url.PathEscape(s), strings.ReplaceAll(s, "/", `\/`)} {
-			pairs = append(pairs, form, "[key]")
-		}
-	}
-	return strings.NewReplacer(pairs...).Replace
 }
 
 func newTransport() *http.Transport {

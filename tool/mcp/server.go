@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/internal/secret"
 	"github.com/netra-systems/switchboard/tool"
 )
 
@@ -93,7 +94,28 @@ func (s *server) clean(err error) string {
 	if s.cfg.URL != "" {
 		text = strings.ReplaceAll(text, s.cfg.URL, "the server")
 	}
+	text = s.redactor("")(text)
 	return cleanLine(text[:min(len(text), maxLine)])
+}
+
+// redactor takes what the server is given of secrets, on a user's behalf or on nobody's, out of what it says.
+func (s *server) redactor(u switchboard.UserID) func(string) string {
+	var told []string
+	for _, hs := range []headers{s.headers, s.listHeaders} {
+		for _, v := range hs {
+			if text, err := v.eval(u, s.secret); err == nil && text != string(u) {
+				told = append(told, text)
+			}
+		}
+	}
+	for _, text := range s.cfg.Env {
+		if v, err := parseValue(text); err == nil {
+			if text, err = v.eval("", s.secret); err == nil {
+				told = append(told, text)
+			}
+		}
+	}
+	return secret.Redactor(told...)
 }
 
 // serve connects and offers what the server has until the session or ctx ends.

@@ -101,7 +101,9 @@ func (r *remote) call(ctx context.Context, in tool.Invocation) (out json.RawMess
 	params.SetProgressToken(token)
 	result, err := x.sdk.CallTool(ctx, params)
 	if err == nil {
-		out, err = resultOf(result)
+		if out, err = resultOf(result); err != nil {
+			err = errors.New(r.server.redactor(in.User)(err.Error()))
+		}
 		return out, false, err
 	}
 	cause, answered := answer(err)
@@ -116,7 +118,7 @@ func (r *remote) call(ctx context.Context, in tool.Invocation) (out json.RawMess
 		r.server.lost(in.User, x)
 		return nil, true, errors.New("the tool's server has been restarted: try again")
 	case answered:
-		return nil, false, fmt.Errorf("the tool's server refused the call: %s", cause.Message)
+		return nil, false, fmt.Errorf("the tool's server refused the call: %s", r.server.redactor(in.User)(cause.Message))
 	case notSent(err):
 		return nil, false, errAway
 	}
