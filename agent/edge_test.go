@@ -29,6 +29,28 @@ func TestDeadlineSpins(t *testing.T) {
 	})
 }
 
+// a worker that is to hand over asks a model again and again that does not look at its context, each answer being whole and
+// none recorded.
+func TestHandOverSpins(t *testing.T) {
+	n, asked := 0, make(chan struct{})
+	m := &speaker{say: func(ctx context.Context, _ int, _ model.Request, y func(model.Chunk, error) bool) {
+		if n++; n == 1 {
+			close(asked)
+		} else if n > 50 {
+			panic("asked again and again")
+		}
+		<-ctx.Done()
+		_ = y(model.Chunk{Text: "whole"}, nil) && y(model.Chunk{Finish: model.FinishStop}, nil)
+	}}
+	withRig(t, m, nil, func(ctx context.Context, g *rig) {
+		g.send(ctx, &switchboard.UserMessage{Text: "hello"})
+		<-asked
+	})
+	if n != 1 {
+		t.Errorf("the model was asked %d times", n)
+	}
+}
+
 // an answer that was cut (length, filter) inside a call is taken for a whole one: the call runs with {}.
 func TestCutCallRuns(t *testing.T) {
 	for _, f := range []model.Finish{model.FinishLength, model.FinishFilter} {

@@ -120,9 +120,11 @@ func (a *act) take(e thread.Entry) {
 	case *switchboard.ToolCompletedEvent:
 		s.tools = append(s.tools, p.Tool)
 		s.add(result(p))
-		for i := range s.made {
-			if s.made[i].call.CallID == p.CallID {
-				s.made[i].done = p
+		for _, s := range a.scenes { // a call may be closed while the agent that it asks is at work
+			for i := range s.made {
+				if s.made[i].call.CallID == p.CallID {
+					s.made[i].done = p
+				}
 			}
 		}
 	case *switchboard.AgentHandoffEvent:

@@ -58,12 +58,33 @@ func (t *task) run(ctx context.Context, run *thread.Run) error {
 			t.poke()
 		}
 	})()
-	for {
+	for idle := 0; idle < maxIdle; idle++ {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		before := t.seq()
 		more, err := x.next(ctx)
 		if err != nil || !more {
 			return err
 		}
+		if t.seq() != before {
+			idle = 0
+		}
 	}
+	return errIdle
+}
+
+// maxIdle is how often a run may go on without anything being recorded. Nothing should be able to let it come so far; if
+// something does, the wake-up is given back for a second, with an error in the log.
+const maxIdle = 100
+
+var errIdle = errors.New("a run goes on, and nothing is recorded")
+
+// seq returns the sequence of the newest entry that is known.
+func (t *task) seq() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.st.Seq
 }
 
 // plan reads what is next from the fold. Called with mu held.

@@ -194,7 +194,9 @@ func (s *State) advance(r *Run, e Entry) {
 			c.Started = true
 		}
 	case *switchboard.ToolCompletedEvent:
-		r.Lost = 0
+		if p.Status != switchboard.CallUnknown { // to close a call whose worker was lost is no step: the next one may be lost as well
+			r.Lost = 0
+		}
 		if c := r.Call(p.CallID); c != nil {
 			c.Started, c.Done, c.Status = true, true, p.Status
 		}

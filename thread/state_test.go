@@ -88,6 +88,10 @@ func TestTakeover(t *testing.T) {
 	if !r.Step.Thought || !r.Step.Recorded {
 		t.Error("a recorded step stays")
 	}
+	l.add(run1, &switchboard.ToolCompletedEvent{CallID: "another", Status: switchboard.CallUnknown}, thread.Header{})
+	if r.Lost != 1 {
+		t.Error("a call that is closed because its worker was lost forgives")
+	}
 	l.done(c[0])
 	if r.Lost != 0 {
 		t.Error("a result forgives")
