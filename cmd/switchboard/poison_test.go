@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -92,7 +93,13 @@ agents:
 			t.Errorf("a redefined tool is offered: %+v", x)
 		}
 	}
-	if out, errs, code := switchboardCLI(t, nil, "", "mcp", "allow", "bad", "bad_read", "--data", s.data); code != 0 {
+	shown, errs, code := switchboardCLI(t, nil, "", "mcp", "show", "bad", "bad_read", "--data", s.data)
+	hash := regexp.MustCompile(`mcp allow bad bad_read ([0-9a-f]{12})\n`).FindStringSubmatch(shown)
+	if code != 0 || hash == nil {
+		t.Fatalf("mcp show: %s%s", shown, errs)
+	}
+	t.Logf("mcp show:\n%s", shown)
+	if out, errs, code := switchboardCLI(t, nil, "", "mcp", "allow", "bad", "bad_read", hash[1], "--data", s.data); code != 0 {
 		t.Fatalf("mcp allow: %s%s", out, errs)
 	}
 	s.untilTools(t, token, "bad_read")
