@@ -172,14 +172,15 @@ func (r *reading) env(printed string) []string {
 			env = append(env, v)
 		}
 	}
-	ask := exec.CommandContext(r.t.Context(), "go", "env", "GOCACHE", "GOMODCACHE")
+	ask := exec.CommandContext(r.t.Context(), "go", "env", "GOCACHE", "GOMODCACHE", "GOPROXY")
 	out, err := ask.Output()
 	cache := strings.Fields(string(out))
-	if err != nil || len(cache) != 2 {
+	if err != nil || len(cache) != 3 {
 		r.t.Fatalf("go env: %v %q", err, out)
 	}
 	return append(env, briskly, "HOME="+r.dir, "BOOK_OUT="+printed, "SWITCHBOARD_LISTEN="+r.address("127.0.0.1:8080"),
-		"GOCACHE="+cache[0], "GOMODCACHE="+cache[1], "GOPATH="+filepath.Join(r.dir, "go"), "GOSUMDB=off", "CGO_ENABLED=0")
+		"GOCACHE="+cache[0], "GOMODCACHE="+cache[1], "GOPATH="+filepath.Join(r.dir, "go"),
+		"GOPROXY=file://"+cache[1]+"/cache/download,"+cache[2], "GOSUMDB=off", "CGO_ENABLED=0") // what is here already needs no network
 }
 
 // printed is what a command of the book printed, which begins so.
