@@ -130,13 +130,36 @@ func (j *Journal) open(ctx context.Context) (err error) {
 		if err := j.openShard(ctx, s); err != nil {
 			return fmt.Errorf("shard %d: %w", s, err)
 		}
-		c, err := wakeJS.Consumer(ctx, streamName(s), advancer)
+		c, err := findConsumer(ctx, wakeJS, s)
 		if err != nil {
 			return fmt.Errorf("shard %d: %w", s, err)
 		}
 		j.wakers = append(j.wakers, c)
 	}
 	return j.audit(ctx, lost)
+}
+
+// settle is how long the servers of a cluster may take to hear of what one of them has made.
+const settle = 10 * time.Second
+
+// findConsumer returns the consumer of a shard that was made or found just now. In a cluster another server may answer, and
+// not know it yet.
+func findConsumer(ctx context.Context, js jetstream.JetStream, shard int) (jetstream.Consumer, error) {
+	ctx, cancel := context.WithTimeout(ctx, settle)
+	defer cancel()
+	again := time.NewTicker(settle / 100)
+	defer again.Stop()
+	for {
+		c, err := js.Consumer(ctx, streamName(shard), advancer)
+		if !errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return c, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-again.C:
+		}
+	}
 }
 
 // forgotten reports whether there are shards, but nothing is known of them; then their number is what is there. It looks

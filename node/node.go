@@ -47,7 +47,7 @@ type Config struct {
 	Slots     int                     // runs per shard at once; 0: the runner's default
 	Approval  time.Duration           // how long a person may take to decide; 0: the runner's default
 	Alerts    quality.Alerts          // when operators are told of bad answers
-	Registry  *prometheus.Registry
+	Registry  prometheus.Registerer   // of its figures; nil: nobody sees them
 	Log       *slog.Logger
 
 	// Check has everything that is stored read once after the start, beside the work: for who has the store to itself.

@@ -1,7 +1,9 @@
 package scripted
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -44,7 +46,7 @@ func read(r model.Request) turn {
 		return t
 	}
 	t.text = r.Messages[last].Text
-	t.wishes, t.more = findWishes(t.text)
+	t.wishes, t.more = findWishes(t.text, t.has)
 	t.outcomes = make([]outcome, len(t.wishes))
 	results := make(map[string]string)
 	for _, m := range r.Messages[last+1:] {
@@ -93,6 +95,9 @@ func (w wish) name() string {
 		return "what was said about " + quote(w.label)
 	case "fetch_url":
 		return "the page " + clip(w.label, 80)
+	}
+	if w.tool != "" {
+		return "what " + w.tool + " says"
 	}
 	s := fmt.Sprintf("a story of %d words", w.words)
 	if w.topic != "" {
@@ -159,6 +164,9 @@ func (t *turn) tell(w wish, o outcome) string {
 		return "I called " + w.tool + " for " + w.name() + ", but no result came back."
 	}
 	v := jsontext.Value(strings.TrimSpace(o.text))
+	if !worded[w.tool] {
+		return w.tool + " says: " + clip(strings.TrimSpace(cmp.Or(scalar(v), o.text)), 500)
+	}
 	if !v.IsValid() {
 		return "I could not find out " + w.name() + ": " + sentenceOf(o.text)
 	}
@@ -311,6 +319,12 @@ func (t *turn) help() string {
 	} {
 		if x.tool == "" || t.has[x.tool] {
 			b.WriteString("\n- " + x.text)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.has)) {
+		if !worded[name] {
+			b.WriteString("\n- your own tools, such as: " + name + ` {"name": "value"}`)
+			break
 		}
 	}
 	b.WriteString("\n\nSeveral of them in one message are fine. For real answers, start Switchboard with a model: set OPENAI_API_KEY or OPENAI_BASE_URL.")

@@ -51,12 +51,12 @@ var (
 )
 
 // findWishes returns what a message asks for, in its order, at most maxWishes; more says that there was text or
-// a wish beyond.
-func findWishes(text string) (found []wish, more bool) {
+// a wish beyond. Only tools that it has are called by their names.
+func findWishes(text string, has map[string]bool) (found []wish, more bool) {
 	if len(text) > maxText {
 		text, more = strings.ToValidUTF8(text[:maxText], ""), true
 	}
-	var all []wish
+	all := findNamed(text, has)
 	for _, m := range hasURL.FindAllStringIndex(text, maxWishes+1) {
 		u := strings.TrimRight(text[m[0]:m[1]], ".,;:!?)]}'’*")
 		all = append(all, wish{from: m[0], to: m[0] + len(u), tool: "fetch_url", label: u, arguments: object("url", u)})

@@ -3,7 +3,8 @@
 // their results, step by step like any other model.Model.
 //
 // It understands arithmetic, questions for the time, searches in the user's conversations, web addresses and the wish for
-// a story, several of them in one message. It works nothing out itself: what it says of a result is what a tool gave.
+// a story, several of them in one message; another tool is called if a message has its name and a JSON object of
+// arguments. It works nothing out itself: what it says of a result is what a tool gave.
 //
 // The same request gives the same chunks. It reads nothing but the request, so nothing of one user can reach another.
 package scripted
