@@ -45,8 +45,11 @@ func TestE2EBooks(t *testing.T) {
 		n++
 		t.Run(strings.TrimSuffix(b.name, ".md"), func(t *testing.T) {
 			t.Parallel()
-			r := read(t, b)
-			if do := after[b.name]; do != nil {
+			r, problems := read(t, b)
+			for _, p := range problems {
+				t.Error(p)
+			}
+			if do := after[b.name]; do != nil && problems == nil {
 				do(t, r)
 			}
 			r.close()
@@ -64,7 +67,7 @@ type reading struct {
 	dir   string
 	ports map[string]string // of the book, to those of the test
 	out   *output
-	stdin io.Closer
+	stdin io.WriteCloser
 	pid   int
 	ended chan struct{}
 }
@@ -85,8 +88,8 @@ func (r *reading) address(s string) string {
 	return host + ":" + r.ports[port]
 }
 
-// read runs a book to its end, and compares what was printed; its servers still run.
-func read(t *testing.T, b book) *reading {
+// read runs a book to its end, and compares what was printed; its servers still run. It returns what is not so.
+func read(t *testing.T, b book) (_ *reading, problems []string) {
 	t.Helper()
 	r := &reading{t: t, book: b, dir: t.TempDir(), ports: map[string]string{}, out: new(output), ended: make(chan struct{})}
 	b, err := readBook(b.name, bookAddress.ReplaceAllStringFunc(b.text, r.address))
@@ -110,8 +113,8 @@ func read(t *testing.T, b book) *reading {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), bookTime)
 	t.Cleanup(cancel)
-	// The script waits at its end, with its servers, until its input is closed.
-	script := "set -P -o pipefail\nexec 3<&0 </dev/null\ntrap 'jobs -p | xargs -r kill 2>/dev/null; wait' EXIT\n" + b.script() + "\necho '### the end'\nread -r _ <&3 || true\n"
+	// The script waits at its end, with its servers, for what else is typed, until its input is closed.
+	script := "set -P -o pipefail\nexec 3<&0 </dev/null\ntrap 'jobs -p | xargs -r kill 2>/dev/null; wait' EXIT\n" + b.script() + "\necho '### the end'\nwhile read -r line <&3; do eval \"$line\"; done\n"
 	cmd := exec.CommandContext(ctx, "bash", "-ec", script)
 	cmd.Dir, cmd.Env = work, r.env(printed)
 	cmd.Stdout, cmd.Stderr = r.out, r.out
@@ -134,7 +137,7 @@ func read(t *testing.T, b book) *reading {
 		select {
 		case <-changed:
 		case <-r.ended:
-			t.Fatalf("a command failed:\n%s%s", r.out.bytes(), r.last(printed))
+			return r, []string{fmt.Sprintf("a command failed:\n%s%s", r.out.bytes(), r.last(printed))}
 		}
 	}
 	for _, f := range b.fences {
@@ -144,11 +147,50 @@ func read(t *testing.T, b book) *reading {
 		for i, c := range f.commands() {
 			got, err := os.ReadFile(filepath.Join(printed, fmt.Sprintf("%d.%d", f.line, i)))
 			if err != nil || !c.matches(string(got)) {
-				t.Errorf("%s:%d: %s prints (%v)\n%s", b.name, f.line, c.command, err, got)
+				problems = append(problems, fmt.Sprintf("%s:%d: %s prints (%v)\n%s", b.name, f.line, c.command, err, got))
 			}
 		}
 	}
-	return r
+	return r, problems
+}
+
+// TestBooksAreRun: a command that fails and one that prints something else are noticed, in a book of each.
+func TestBooksAreRun(t *testing.T) {
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip("bash is not there")
+	}
+	for text, want := range map[string]string{
+		"```sh\nx=1\n```\n```console\n$ echo $x\n1\n```\n": "",
+		"```sh\nfalse\n```\n":                              "a command failed",
+		"```sh\nfalse | true\n```\n":                       "a command failed",
+		"```console\n$ false\n```\n":                       "a command failed",
+		"```console\n$ echo 1\n2\n```\n":                   "echo 1 prints",
+		"```text\nfalse\n```\n":                            "",
+	} {
+		b, err := readBook("b.md", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, problems := read(t, b)
+		if got := strings.Join(problems, "\n"); (want == "") != (got == "") || !strings.Contains(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+		r.close()
+	}
+}
+
+// again runs once more the last block of the book that begins so.
+func (r *reading) again(begin string) {
+	r.t.Helper()
+	text := ""
+	for _, f := range r.book.fences {
+		if f.lang == "sh" && strings.HasPrefix(f.text, begin) {
+			text = f.text
+		}
+	}
+	if _, err := io.WriteString(r.stdin, text); err != nil || text == "" {
+		r.t.Fatalf("%s has no block %q, or it cannot be run: %v", r.book.name, begin, err)
+	}
 }
 
 // last is what the last command of a console block printed.
@@ -242,6 +284,14 @@ func useTutorialPage(t *testing.T, r *reading) {
 	answered(2, `"left":5,"ordered":2`)
 	enter() // the conversation is there again
 	answered(2, `"left":5,"ordered":2`)
+	say("a story of 300 words about a lamp")
+	b.until(`document.querySelector(".answer:not(.final)")?.textContent.length > 40`)
+	b.expect("WebSocket connection to") // it is lost
+	r.again("kill -9 $server")
+	answered(3, "lamp")
+	if n := js[int](b, `document.querySelectorAll(".you").length`); n != 3 {
+		t.Errorf("%d messages are shown, and not 3", n)
+	}
 }
 
 // content is a file of a book, as the test runs it.
