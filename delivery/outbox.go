@@ -37,7 +37,7 @@ type Outbox struct {
 	// Only the writer uses what follows.
 	next  func(context.Context) (thread.Entry, bool, error)
 	view  view
-	ready []item // to be given before live frames
+	ready []item                            // to be given before live frames
 	given map[switchboard.ThreadID]uint64   // how far each thread came in the replay
 	gone  map[switchboard.ThreadID]struct{} // threads that were erased while they were replayed: their tombstones follow
 }
