@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -115,7 +116,11 @@ func (s *summary) endPackage(c, p *count, pkg string, e event) {
 	if e.Action == "fail" {
 		if p.failed == 0 { // it did not build, or ended otherwise
 			s.fails = append(s.fails, pkg)
-			fmt.Fprint(s.w, strings.Join(s.output[pkg+"."], ""))
+			for _, key := range slices.Sorted(maps.Keys(s.output)) { // also what tests said that have not ended
+				if strings.HasPrefix(key, pkg+".") {
+					fmt.Fprint(s.w, strings.Join(s.output[key], ""))
+				}
+			}
 		}
 		fmt.Fprintf(s.w, "FAIL  %-28s %6.1f s\n", pkg, took.Seconds())
 	} else if n := p.passed + p.skipped; n > 0 {
