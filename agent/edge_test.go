@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -29,25 +30,29 @@ func TestDeadlineSpins(t *testing.T) {
 	})
 }
 
-// a worker that is to hand over asks a model again and again that does not look at its context, each answer being whole and
-// none recorded.
-func TestHandOverSpins(t *testing.T) {
-	n, asked := 0, make(chan struct{})
-	m := &speaker{say: func(ctx context.Context, _ int, _ model.Request, y func(model.Chunk, error) bool) {
-		if n++; n == 1 {
-			close(asked)
-		} else if n > 50 {
-			panic("asked again and again")
+// a run whose pieces of work record nothing goes on for ever, at the same instant.
+func TestIdleSpins(t *testing.T) {
+	tk := &task{mu: thread.NewTurn(), st: &thread.State{}}
+	n := 0
+	step := func(recorded bool) func(context.Context) (bool, error) {
+		n = 0
+		return func(context.Context) (bool, error) {
+			if n++; recorded {
+				tk.st.Seq++
+			}
+			return n < 10*maxIdle, nil
 		}
-		<-ctx.Done()
-		_ = y(model.Chunk{Text: "whole"}, nil) && y(model.Chunk{Finish: model.FinishStop}, nil)
-	}}
-	withRig(t, m, nil, func(ctx context.Context, g *rig) {
-		g.send(ctx, &switchboard.UserMessage{Text: "hello"})
-		<-asked
-	})
-	if n != 1 {
-		t.Errorf("the model was asked %d times", n)
+	}
+	if err := tk.goOn(t.Context(), step(false)); !errors.Is(err, errIdle) || n > maxIdle {
+		t.Errorf("idle: %v after %d times", err, n)
+	}
+	if err := tk.goOn(t.Context(), step(true)); err != nil || n != 10*maxIdle {
+		t.Errorf("at work: %v after %d times", err, n)
+	}
+	ctx, stop := context.WithCancelCause(t.Context())
+	stop(errDraining)
+	if err := tk.goOn(ctx, step(true)); !errors.Is(err, errDraining) || n != 0 {
+		t.Errorf("to be handed over: %v after %d times", err, n)
 	}
 }
 

@@ -58,12 +58,17 @@ func (t *task) run(ctx context.Context, run *thread.Run) error {
 			t.poke()
 		}
 	})()
+	return t.goOn(ctx, x.next)
+}
+
+// goOn does a run's pieces of work one after the other, as long as something is recorded.
+func (t *task) goOn(ctx context.Context, next func(context.Context) (more bool, err error)) error {
 	for idle := 0; idle < maxIdle; idle++ {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
 		before := t.seq()
-		more, err := x.next(ctx)
+		more, err := next(ctx)
 		if err != nil || !more {
 			return err
 		}
