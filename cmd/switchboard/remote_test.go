@@ -1,50 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/netra-systems/switchboard"
 	"github.com/netra-systems/switchboard/client"
-	"github.com/netra-systems/switchboard/internal/machine"
+	"github.com/netra-systems/switchboard/internal/fakemodel/modeltest"
 )
-
-// remoteAgent runs the agent that is made with the stock AG-UI SDK until the test ends, and returns its URL.
-func remoteAgent(t *testing.T) string {
-	t.Helper()
-	dir := filepath.Join("..", "..", "model", "agui", "testdata", "npm")
-	_, err := exec.LookPath("node")
-	_, missing := os.Stat(filepath.Join(dir, "node_modules", "@ag-ui", "core"))
-	machine.Needs(t, machine.Node, err == nil && missing == nil, "install Node and run npm ci in model/agui/testdata/npm")
-	cmd := exec.Command("node", "agent.mjs")
-	cmd.Dir, cmd.Stderr = dir, os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = in.Close()
-		_ = cmd.Wait()
-	})
-	port, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "http://127.0.0.1:" + strings.TrimSpace(port) + "/"
-}
 
 // TestE2ERemote talks with an agent elsewhere: it answers, calls tools of its own and one of ours, and asks a person, who
 // agrees, changes or denies; the server is killed while it waits.
@@ -54,7 +19,7 @@ func TestE2ERemote(t *testing.T) {
 agents:
   far: {remote: {url: %q, headers: {Authorization: Bearer token}}, tools: [clock]}
 tools: {"*": {approval: writes}}
-`, remoteAgent(t)))
+`, modeltest.StockAgent(t, filepath.Join("..", "..", "model", "agui", "testdata", "npm"))))
 	s.secret("Bearer token")
 	token := s.user(t, "ann")
 	h := newHistory()

@@ -1,57 +1,21 @@
 package agui_test
 
 import (
-	"bufio"
 	"encoding/json"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/netra-systems/switchboard/internal/fakemodel/modeltest"
-	"github.com/netra-systems/switchboard/internal/machine"
 	"github.com/netra-systems/switchboard/model"
 	"github.com/netra-systems/switchboard/model/agui"
 )
 
-// stockAgent runs an agent that is written with the stock SDK until the test ends, and returns its URL.
-func stockAgent(t *testing.T) string {
-	t.Helper()
-	dir := filepath.Join("testdata", "npm")
-	_, err := exec.LookPath("node")
-	_, missing := os.Stat(filepath.Join(dir, "node_modules", "@ag-ui", "core"))
-	machine.Needs(t, machine.Node, err == nil && missing == nil, "install Node and run npm ci in model/agui/testdata/npm")
-	cmd := exec.Command("node", "agent.mjs")
-	cmd.Dir = dir
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = in.Close()
-		_ = cmd.Wait()
-	})
-	port, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "http://127.0.0.1:" + strings.TrimSpace(port) + "/"
-}
-
 // TestStockAgent talks with an agent that others' SDK made: it checks each request by its own schema, and remembers what it
 // was told by its ids, so that it would see doubles.
 func TestStockAgent(t *testing.T) {
-	url := stockAgent(t)
+	url := modeltest.StockAgent(t, filepath.Join("testdata", "npm"))
 	m := newModel(t, agui.Config{URL: url, Header: map[string]string{"Authorization": "Bearer token"}})
 	r := model.Request{System: "Be brief.", Thread: "th", Run: "th.0", Tools: []model.Tool{{Name: "clock", Description: "Tells the time."}}}
 	decided := `{"approved":true,"arguments":%}`
@@ -123,7 +87,7 @@ func TestStockAgent(t *testing.T) {
 
 // TestStockAgentRefuses sees that the agent would notice a bad key, and a state that it does not get.
 func TestStockAgentRefuses(t *testing.T) {
-	url := stockAgent(t)
+	url := modeltest.StockAgent(t, filepath.Join("testdata", "npm"))
 	r := model.Request{Thread: "th", Run: "th.1", Messages: []model.Message{user("send")}}
 	if o := ask(t, newModel(t, agui.Config{URL: url}), r); modeltest.KindOf(o.err) != model.Refused {
 		t.Errorf("without a key: %+v", o)
