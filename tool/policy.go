@@ -25,13 +25,13 @@ const (
 // Policy is what an operator lays down for a tool. The zero value is what holds for tools that none is laid down for.
 type Policy struct {
 	// Approval is never, writes or always; empty: as writes, and also where the tool's own definition asks for it.
-	Approval Approval `yaml:"approval"`
+	Approval Approval
 	// Roles are those whose holders may have the tool called; empty: everybody's. To others it does not exist.
-	Roles []string `yaml:"roles"`
+	Roles []string
 	// Timeout bounds a call; 0: the tool's own, or the node's limit.
-	Timeout time.Duration `yaml:"timeout"`
+	Timeout time.Duration
 	// Denied takes the tool away from everybody.
-	Denied bool `yaml:"denied"`
+	Denied bool
 }
 
 // Validate returns an error that names the first bad setting.

@@ -15,34 +15,34 @@ import (
 // Config is one MCP server: a program to be run here (Command) or one that is reached by HTTP (URL).
 type Config struct {
 	// Name is 1 to 24 of [A-Za-z0-9_-]. The names of the server's tools begin with it and an underscore.
-	Name string `yaml:"name"`
+	Name string
 
 	// Command is a program that speaks MCP on its standard input and output. It is started with the node and again when
 	// it ends. Its arguments can be seen by everybody on the machine: secrets belong into Env.
-	Command string   `yaml:"command"`
-	Args    []string `yaml:"args"`
+	Command string
+	Args    []string
 	// Env is all that the program finds in its environment, besides PATH and HOME. Values may hold {{secret "name"}}.
-	Env map[string]string `yaml:"env"`
+	Env map[string]string
 	// Dir is the absolute path of the folder that the program runs in; empty: the node's own.
-	Dir string `yaml:"dir"`
+	Dir string
 
 	// URL is where a server speaks MCP by streamable HTTP. Nothing is sent to any other host, also if it says so.
-	URL string `yaml:"url"`
+	URL string
 	// Headers are sent with every request. Values are templates: {{secret "name"}} is a secret of the node, and
 	// {{.User.ID}} the id of the user on whose behalf a tool is called, who then has a session of their own.
-	Headers map[string]string `yaml:"headers"`
+	Headers map[string]string
 	// ListHeaders are sent when the server is asked for its tools, which is on nobody's behalf, in place of those Headers
 	// that name the user.
-	ListHeaders map[string]string `yaml:"list_headers"`
+	ListHeaders map[string]string
 	// Sessions bounds how many users have a session at once; 0: 100. Only for Headers that name the user.
-	Sessions int `yaml:"sessions"`
+	Sessions int
 
 	// Timeout bounds a call; 0: the node's limit for tools.
-	Timeout time.Duration `yaml:"timeout"`
+	Timeout time.Duration
 	// StartTimeout bounds how long the server may take until it has told its tools; 0: 30 s.
-	StartTimeout time.Duration `yaml:"start_timeout"`
+	StartTimeout time.Duration
 	// IgnoreHints takes every tool for one that writes, destroys, and must not be run twice, whatever the server says.
-	IgnoreHints bool `yaml:"ignore_hints"`
+	IgnoreHints bool
 }
 
 const (
