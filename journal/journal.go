@@ -130,7 +130,7 @@ func (j *Journal) open(ctx context.Context) (err error) {
 		if err := j.openShard(ctx, s); err != nil {
 			return fmt.Errorf("shard %d: %w", s, err)
 		}
-		c, err := findConsumer(ctx, wakeJS, s)
+		c, err := findConsumer(ctx, wakeJS, s, func() error { return j.openShard(ctx, s) })
 		if err != nil {
 			return fmt.Errorf("shard %d: %w", s, err)
 		}
@@ -139,15 +139,15 @@ func (j *Journal) open(ctx context.Context) (err error) {
 	return j.audit(ctx, lost)
 }
 
-// settle is how long the servers of a cluster may take to hear of what one of them has made.
-const settle = 10 * time.Second
+// settle is how long the servers of a cluster may take to hear of what one of them has made, and to choose its leader.
+const settle = time.Minute
 
 // findConsumer returns the consumer of a shard that was made or found just now. In a cluster another server may answer, and
-// not know it yet.
-func findConsumer(ctx context.Context, js jetstream.JetStream, shard int) (jetstream.Consumer, error) {
+// not know it yet, or it was made while leaders changed and is lost: then it is made again.
+func findConsumer(ctx context.Context, js jetstream.JetStream, shard int, make func() error) (jetstream.Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
-	again := time.NewTicker(settle / 100)
+	again := time.NewTicker(settle / 60)
 	defer again.Stop()
 	for {
 		c, err := js.Consumer(ctx, streamName(shard), advancer)
@@ -158,6 +158,9 @@ func findConsumer(ctx context.Context, js jetstream.JetStream, shard int) (jetst
 		case <-ctx.Done():
 			return nil, err
 		case <-again.C:
+			if err := make(); err != nil {
+				return nil, err
+			}
 		}
 	}
 }

@@ -32,15 +32,20 @@ func TestConsumerKnownLate(t *testing.T) {
 	if _, err := stream.CreateConsumer(t.Context(), jetstream.ConsumerConfig{Durable: advancer, AckPolicy: jetstream.AckExplicitPolicy}); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := findConsumer(t.Context(), &behind{js, 2}, 0); err != nil || c.CachedInfo().Name != advancer {
+	again := 0
+	made := func() error { again++; return nil }
+	if c, err := findConsumer(t.Context(), &behind{js, 2}, 0, made); err != nil || c.CachedInfo().Name != advancer {
 		t.Errorf("found %v, %v", c, err)
+	}
+	if again != 2 {
+		t.Errorf("made again %d times", again)
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if _, err := findConsumer(ended, &behind{js, 1 << 30}, 0); !errors.Is(err, jetstream.ErrConsumerNotFound) {
+	if _, err := findConsumer(ended, &behind{js, 1 << 30}, 0, made); !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		t.Errorf("one that never comes: %v", err)
 	}
-	if _, err := findConsumer(t.Context(), js, 1); !errors.Is(err, jetstream.ErrStreamNotFound) {
+	if _, err := findConsumer(t.Context(), js, 1, made); !errors.Is(err, jetstream.ErrStreamNotFound) {
 		t.Errorf("a stream that is not there: %v", err)
 	}
 }
