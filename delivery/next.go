@@ -242,6 +242,7 @@ func (o *Outbox) replayed(ctx context.Context) (item, bool, error) {
 			o.gone[r.Summary.ThreadID] = struct{}{}
 		}
 	}
+	o.given = nil
 	if o.missed(p) {
 		return item{}, false, nil
 	}

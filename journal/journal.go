@@ -144,7 +144,7 @@ const settle = time.Minute
 
 // findConsumer returns the consumer of a shard that was made or found just now. In a cluster another server may answer, and
 // not know it yet, or it was made while leaders changed and is lost: then it is made again.
-func findConsumer(ctx context.Context, js jetstream.JetStream, shard int, make func() error) (jetstream.Consumer, error) {
+func findConsumer(ctx context.Context, js jetstream.JetStream, shard int, remake func() error) (jetstream.Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
 	again := time.NewTicker(settle / 60)
@@ -158,7 +158,7 @@ func findConsumer(ctx context.Context, js jetstream.JetStream, shard int, make f
 		case <-ctx.Done():
 			return nil, err
 		case <-again.C:
-			if err := make(); err != nil {
+			if err := remake(); err != nil {
 				return nil, err
 			}
 		}
