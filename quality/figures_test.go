@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -154,6 +155,11 @@ func TestPastAndPresent(t *testing.T) {
 		live.add(alice, next, now, started("weak"), answered(0.1, BelowMinimum))
 		var mu sync.Mutex // guards told
 		var told []string
+		heard := func() []string {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(told)
+		}
 		tries, reading := 0, make(chan struct{})
 		s := New(Config{Shards: 2, Log: quiet(), Notify: func(f []byte) {
 			mu.Lock()
@@ -181,23 +187,23 @@ func TestPastAndPresent(t *testing.T) {
 		go func() { defer close(done); _ = s.Run(ctx) }()
 		time.Sleep(time.Minute)
 		s.Observe(live.entries[0])
-		if m := s.Metrics("", switchboard.GetQualityMetrics{}); m.Complete || len(told) > 0 {
-			t.Errorf("before the past is read: %+v, told %v", m, told)
+		if m := s.Metrics("", switchboard.GetQualityMetrics{}); m.Complete || len(heard()) > 0 {
+			t.Errorf("before the past is read: %+v, told %v", m, heard())
 		}
 		close(reading)
 		synctest.Wait()
 		m := s.Metrics("", switchboard.GetQualityMetrics{})
-		if !m.Complete || m.Total.Completed != 21 || len(told) > 0 {
-			t.Errorf("%+v, told %v", m, told)
+		if !m.Complete || m.Total.Completed != 21 || len(heard()) > 0 {
+			t.Errorf("%+v, told %v", m, heard())
 		}
 		s.Observe(live.entries[1])
 		s.Observe(live.entries[2])
-		if len(told) != 2 || !strings.Contains(told[0], "mean_score") {
+		if told := heard(); len(told) != 2 || !strings.Contains(told[0], "mean_score") {
 			t.Errorf("told %v", told)
 		}
 		time.Sleep(updateEvery + time.Second)
 		synctest.Wait()
-		if len(told) != 3 || !strings.Contains(told[2], `"answers":20`) {
+		if told := heard(); len(told) != 3 || !strings.Contains(told[2], `"answers":20`) {
 			t.Errorf("told %v", told)
 		}
 		cancel()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -97,12 +98,17 @@ agents:
 		}
 		t.Logf("the call ended %s: %s", end.Status, end.Error)
 		untilEnd(t, conn, ack.RunID)
+		if s.err.await(connectedAnew, s.ended) == nil {
+			t.Fatalf("it is not connected anew:\n%s", s.err.bytes())
+		}
 		ack = say(t, conn, `[[fake:tool everything_echo {"message":"again"}]]`)
 		completed(t, conn, switchboard.CallOK, "Echo: again")
 		untilEnd(t, conn, ack.RunID)
 	})
 	s.end(t, "TERM")
 }
+
+var connectedAnew = regexp.MustCompile(`server is away" [^\n]*server=everything (?s:.*)server is connected" [^\n]*server=everything `)
 
 // completed waits for the end of a call and checks it; status "" takes any.
 func completed(t *testing.T, conn *client.Conn, status switchboard.CallStatus, result string) *switchboard.ToolCompletedEvent {

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,11 +114,12 @@ func TestCutHTTP(t *testing.T) {
 	s := newSite(t)
 	g := newRig(t, newPins(t), s.config())
 	g.log.await(t, "is connected", 1)
-	good, calls := s.now, 0
+	good := s.now
+	var calls atomic.Int64
 	s.become(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		if strings.Contains(string(b), "tools/call") {
-			calls++
+			calls.Add(1)
 			panic(http.ErrAbortHandler)
 		}
 		r.Body = io.NopCloser(strings.NewReader(string(b)))
@@ -125,8 +127,8 @@ func TestCutHTTP(t *testing.T) {
 	}))
 	g.wants(g.call(ann, "a_note", `{}`), switchboard.CallUnknown, "", "may have taken effect")
 	g.wants(g.call(ann, "a_echo", `{}`), switchboard.CallError, "", "connection to the tool's server was lost")
-	if calls != 2 {
-		t.Errorf("sent %d times", calls)
+	if n := calls.Load(); n != 2 {
+		t.Errorf("sent %d times", n)
 	}
 	s.become(good)
 	g.wants(g.call(ann, "a_echo", `{}`), switchboard.CallOK, `{}`, "")
