@@ -41,7 +41,8 @@ type scene struct {
 // said is a message and the agent that wrote it.
 type said struct {
 	model.Message
-	by string
+	by    string
+	draft bool // withdrawn, or what was said about that: of no interest when the run has its answer
 }
 
 // made is a call of an agent, and how it ended if it has.
@@ -50,7 +51,7 @@ type made struct {
 	done *switchboard.ToolCompletedEvent
 }
 
-func (s *scene) add(m model.Message) { s.said = append(s.said, said{m, s.agent}) }
+func (s *scene) add(m model.Message) { s.said = append(s.said, said{Message: m, by: s.agent}) }
 
 func (s *scene) bytes() (n int) {
 	for _, m := range s.said {
@@ -139,6 +140,7 @@ func (a *act) take(e thread.Entry) {
 			s.agent, s.made = p.To, nil
 		}
 	case *switchboard.AgentCompletedEvent:
+		s.said = slices.DeleteFunc(s.said, func(m said) bool { return m.draft })
 		s.add(model.Message{Role: model.Assistant, Text: p.Text, State: note.State})
 	case *switchboard.AgentFailedEvent:
 		a.cut(p.PartialText)
@@ -151,6 +153,7 @@ func (a *act) take(e thread.Entry) {
 func (s *scene) message(p *switchboard.AgentMessageEvent, note *thread.Note) {
 	m := model.Message{Role: model.Assistant, Text: p.Text, State: note.State}
 	s.tools = nil
+	from := len(s.said)
 	for _, c := range p.Calls {
 		m.Calls = append(m.Calls, model.Call{ID: string(c.CallID), Tool: c.Tool, Arguments: string(c.Arguments)})
 		s.made = append(s.made, made{call: c})
@@ -164,6 +167,9 @@ func (s *scene) message(p *switchboard.AgentMessageEvent, note *thread.Note) {
 	}
 	if note.Advice != "" {
 		s.add(model.Message{Role: model.User, Text: "This answer is not good enough: " + note.Advice + "\n\nWrite the answer anew, without a word about this."})
+		for i := range s.said[from:] {
+			s.said[from+i].draft = true
+		}
 	}
 }
 
