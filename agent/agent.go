@@ -73,5 +73,6 @@ type Gate func(ctx context.Context, asked, answer string, last bool) (Verdict, e
 type Verdict struct {
 	Quality  switchboard.Quality
 	Rejected bool
-	Advice   string // for the model: what was weak
+	Advice   string      // for the model: what was weak
+	Usage    model.Usage // tokens that judging took: they are the run's
 }

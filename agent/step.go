@@ -257,6 +257,10 @@ func (x *execution) answer(ctx context.Context, a *answer) error {
 	u, started, drafts := x.run.Usage, x.run.Started, x.run.Drafts
 	x.t.mu.Unlock()
 	h := x.header(a)
+	if v != nil {
+		judged := believed(v.Usage)
+		h.Usage.InputTokens, h.Usage.OutputTokens = h.Usage.InputTokens+judged.Input, h.Usage.OutputTokens+judged.Output
+	}
 	switch {
 	case v != nil && v.Rejected && v.Advice != "" && drafts == 0 && x.agent.Run == nil:
 		h.Note.Advice = thread.Excerpt(v.Advice, maxAdvice)

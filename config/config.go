@@ -91,7 +91,7 @@ type Quality struct {
 	ContentType string `yaml:"content_type" enum:"general,report,data_analysis,action_plan,optimization,error_message" def:"general" doc:"What its answers are, which says how good they must be."`
 	Strict      bool   `yaml:"strict" eg:"false" doc:"Demand more of them."`
 	OnFail      string `yaml:"on_fail" enum:"deliver,fail" def:"deliver" doc:"What becomes of an answer that is still too weak after one more try: it is given with its score, or the run fails."`
-	Judge       string `yaml:"judge" ref:"model" eg:"gpt" doc:"A model that judges as well. Default: measures of the text alone."`
+	Judge       string `yaml:"judge" ref:"model" eg:"gpt" doc:"A model that judges as well; its tokens are those of the run. Default: measures of the text alone."`
 }
 
 // Remote is how an agent elsewhere is reached.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/netra-systems/switchboard"
+	"github.com/netra-systems/switchboard/model"
 )
 
 // OnFail says what becomes of an answer that is still not good enough when it will not be written anew.
@@ -30,6 +31,7 @@ type Judge interface {
 type Opinion struct {
 	Score  float64
 	Issues []string
+	Usage  model.Usage // tokens that it took, told with an error too
 }
 
 // Gate judges the answers of an agent before they are given. The zero value takes every answer for a general one and
@@ -46,7 +48,8 @@ type Gate struct {
 type Verdict struct {
 	Quality  switchboard.Quality
 	Rejected bool
-	Advice   string // for the model: what was weak
+	Advice   string      // for the model: what was weak
+	Usage    model.Usage // tokens of the Judge
 }
 
 // Validate returns what is wrong with the gate's settings.
@@ -74,8 +77,10 @@ func (g Gate) Check(ctx context.Context, asked, answer string, last bool) (Verdi
 	s := Measure(asked, answer)
 	total, minimum := s.Total(c, asked != ""), Minimum(c, g.Strict)
 	issues := s.issues(c, asked != "", total, minimum)
+	var used model.Usage
 	if g.Judge != nil {
 		opinion, err := g.Judge.Judge(ctx, c, asked, answer)
+		used = opinion.Usage
 		switch {
 		case ctx.Err() != nil:
 			return Verdict{}, context.Cause(ctx)
@@ -86,7 +91,7 @@ func (g Gate) Check(ctx context.Context, asked, answer string, last bool) (Verdi
 			issues = merged(s, total < minimum, opinion.Issues)
 		}
 	}
-	v := Verdict{Quality: switchboard.Quality{Score: round(total), Level: Level(total), Issues: issues, Retried: last}}
+	v := Verdict{Quality: switchboard.Quality{Score: round(total), Level: Level(total), Issues: issues, Retried: last}, Usage: used}
 	if !Failed(v.Quality) {
 		return v, nil
 	}

@@ -96,9 +96,12 @@ func judge(t *testing.T, script func(fakemodel.Request) *fakemodel.Answer) quali
 	return quality.ModelJudge{Model: m}
 }
 
+// judging is what a judge's answer takes.
+var judging = model.Usage{Input: 300, Output: 9}
+
 func says(text string) func(fakemodel.Request) *fakemodel.Answer {
 	return func(fakemodel.Request) *fakemodel.Answer {
-		return &fakemodel.Answer{Chunks: []model.Chunk{{Text: text}, {Finish: model.FinishStop}}}
+		return &fakemodel.Answer{Chunks: []model.Chunk{{Text: text}, {Finish: model.FinishStop}, {Usage: &judging}}}
 	}
 }
 
@@ -109,7 +112,7 @@ func TestJudge(t *testing.T) {
 		return says(`{"score":0.55,"issues":["low_completeness"]}`)(r)
 	})}
 	v := check(t, g, good, false)
-	if v.Quality.Score != 0.55 || !v.Rejected || !slices.Equal(v.Quality.Issues, []string{quality.BelowMinimum, quality.LowCompleteness}) {
+	if v.Quality.Score != 0.55 || !v.Rejected || !slices.Equal(v.Quality.Issues, []string{quality.BelowMinimum, quality.LowCompleteness}) || v.Usage != judging {
 		t.Errorf("%+v", v)
 	}
 	if !strings.Contains(asked.Asked.System, "optimization") || strings.Contains(asked.Asked.System, "PostgreSQL") || !strings.Contains(asked.Text(), "PostgreSQL") {
@@ -137,6 +140,9 @@ func TestJudge(t *testing.T) {
 		g.Judge = judge(t, script)
 		if v := check(t, g, good, false); v.Quality.Score != measured || !slices.Contains(v.Quality.Issues, quality.JudgeUnavailable) || v.Rejected {
 			t.Errorf("%s: %+v", name, v)
+		}
+		if name == "prose" && v.Usage != judging {
+			t.Errorf("%s: used %+v", name, v.Usage)
 		}
 	}
 	g.Judge = judge(t, func(fakemodel.Request) *fakemodel.Answer { return &fakemodel.Answer{Fault: fakemodel.FaultStall} })

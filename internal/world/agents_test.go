@@ -177,7 +177,7 @@ func TestGate(t *testing.T) {
 		return says("short")
 	})
 	gate := func(_ context.Context, asked, answer string, last bool) (agent.Verdict, error) {
-		v := agent.Verdict{Quality: switchboard.Quality{Score: float64(len(answer)) / 100, Level: "fair"}}
+		v := agent.Verdict{Quality: switchboard.Quality{Score: float64(len(answer)) / 100, Level: "fair"}, Usage: model.Usage{Input: 1000, Output: 10}}
 		if asked != "why?" {
 			return v, errors.New("asked something else")
 		}
@@ -193,6 +193,9 @@ func TestGate(t *testing.T) {
 			completed(t, end, "a long and thorough answer")
 			if q := end.Payload.(*switchboard.AgentCompletedEvent).Quality; q == nil || q.Score != 0.26 {
 				t.Errorf("judged %+v", q)
+			}
+			if u := end.Payload.(*switchboard.AgentCompletedEvent).Usage; u.InputTokens < 2000 || u.OutputTokens < 20 {
+				t.Errorf("what judging took is not the run's: %+v", u)
 			}
 			drafts := payloads[*switchboard.AgentMessageEvent](run)
 			if len(drafts) != 1 || drafts[0].Text != "short" || len(drafts[0].Calls) != 0 {
