@@ -26,6 +26,7 @@ type Config struct {
 	Timeout     time.Duration // of a run, without the time the server asks to wait; 0: 60 s
 	Seed        uint64        // of the questions; 0: a random one
 	HTTPClient  *http.Client  // nil: http.DefaultClient
+	Lossy       bool          // live signals get lost on purpose: the deltas of a text may be its beginning alone, or none
 }
 
 // Validate returns an Invalid error whose field names the setting that is wrong.

@@ -221,6 +221,26 @@ func TestAGapIsResyncedAndCounted(t *testing.T) {
 	})
 }
 
+// Where live signals get lost on purpose, a text may come without deltas, but not with others.
+func TestLossy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lossy := func(c *Config) { c.Lossy = true }
+		none := func(_ *fake, _ string, script []step) []step {
+			return slices.DeleteFunc(script, func(s step) bool { return s.delta != nil })
+		}
+		if r := probing(t, &fake{plant: none}, lossy); !r.OK() || r.Succeeded != r.Runs {
+			t.Errorf("without deltas: %s", r)
+		}
+		other := func(_ *fake, _ string, script []step) []step {
+			script[8].delta.Text += " "
+			return script
+		}
+		if r := probing(t, &fake{plant: other}, lossy); r.OK() {
+			t.Errorf("with other deltas: %s", r)
+		}
+	})
+}
+
 func TestBeingAskedToWaitIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := map[string]int{}

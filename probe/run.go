@@ -118,7 +118,7 @@ func (p *prober) open(ctx context.Context, k Credential) (*device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &device{watch: newWatch(p.ledger), drained: make(chan struct{})}
+	d := &device{watch: newWatch(p.ledger, p.cfg.Lossy), drained: make(chan struct{})}
 	err = p.patiently(ctx, func() (err error) {
 		d.client, err = client.Open(ctx, client.Config{
 			URL: p.cfg.URL, Token: token, HTTPClient: p.cfg.HTTPClient, Received: d.watch.observe,

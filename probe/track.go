@@ -44,7 +44,7 @@ type preview struct {
 	final   bool
 }
 
-// newTrack begins the track of a thread on a connection; live is false if that has not caught up yet.
+// newTrack begins the track of a thread on a connection; live is false if that has not caught up yet, or deltas get lost.
 func newTrack(live bool, connection int) *track {
 	if !live {
 		connection = 0

@@ -20,6 +20,7 @@ type exchange struct {
 // watch judges what one device receives. observe is called from one goroutine at a time, everything else at any time.
 type watch struct {
 	ledger *Ledger
+	lossy  bool // deltas may be missing
 
 	mu          sync.Mutex // guards what follows
 	user        switchboard.UserID
@@ -40,9 +41,9 @@ type figures struct {
 	waited                time.Duration
 }
 
-func newWatch(l *Ledger) *watch {
+func newWatch(l *Ledger, lossy bool) *watch {
 	return &watch{
-		ledger: l, tracks: map[switchboard.ThreadID]*track{}, old: map[switchboard.ThreadID]bool{},
+		ledger: l, lossy: lossy, tracks: map[switchboard.ThreadID]*track{}, old: map[switchboard.ThreadID]bool{},
 		exchanges: map[switchboard.FrameID]*exchange{},
 	}
 }
@@ -83,7 +84,7 @@ func (w *watch) track(id switchboard.ThreadID) *track {
 func (w *watch) trackLocked(id switchboard.ThreadID) *track {
 	t := w.tracks[id]
 	if t == nil {
-		t = newTrack(w.live, w.connections)
+		t = newTrack(w.live && !w.lossy, w.connections)
 		w.tracks[id] = t
 	}
 	return t
