@@ -29,6 +29,9 @@ func (s searcher) Search(ctx context.Context, u switchboard.UserID, query string
 	words := strings.Fields(strings.ToLower(query))
 	var hits []builtin.Hit
 	for _, row := range rows {
+		if len(hits) >= limit {
+			break
+		}
 		entries, err := s.n.journal.Read(ctx, u, row.ThreadID, thread.Position{})
 		if err != nil {
 			return nil, err

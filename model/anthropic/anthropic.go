@@ -27,6 +27,8 @@ const BaseURL = "https://api.anthropic.com"
 const (
 	version     = "2023-06-01"
 	minThinking = 1024 // tokens, as the API asks for
+
+	defaultMaxTokens = 8192
 )
 
 // Config says which model is asked. Only Model is needed.
@@ -34,9 +36,9 @@ type Config struct {
 	BaseURL   string // without the version; empty: BaseURL. No user, query or fragment
 	Key       string `json:"-"` // sent as x-api-key, if not empty
 	Model     string // as the API calls it
-	MaxTokens int    // longest answer, in tokens, without thinking; 0: 8192
+	MaxTokens int    // longest answer, in tokens, thinking included; 0: 8192
 
-	// Thinking is how many tokens the model may think, at least 1024; 0: it does not. Newer models take no budget: for them
+	// Thinking is how many tokens of these the model may think, at least 1024; 0: it does not. Newer models take no budget: for them
 	// Adaptive lets the model decide. The temperature of a request is not sent with either.
 	Thinking int
 	Adaptive bool
@@ -56,6 +58,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("model max tokens: must not be negative")
 	case c.Thinking < 0, c.Thinking > 0 && c.Thinking < minThinking:
 		return fmt.Errorf("model thinking: must be at least %d tokens, or 0", minThinking)
+	case c.Thinking >= cmp.Or(c.MaxTokens, defaultMaxTokens):
+		return fmt.Errorf("model thinking: must be less than max tokens")
 	case c.Thinking > 0 && c.Adaptive:
 		return fmt.Errorf("model thinking: has a budget or is adaptive, not both")
 	}
@@ -86,7 +90,7 @@ func New(c Config) (*Model, error) {
 		return nil, err
 	}
 	c.BaseURL = cmp.Or(c.BaseURL, BaseURL)
-	c.MaxTokens = cmp.Or(c.MaxTokens, 8192)
+	c.MaxTokens = cmp.Or(c.MaxTokens, defaultMaxTokens)
 	s := wire.Server{URL: strings.TrimRight(c.BaseURL, "/") + "/v1/messages", Who: "the model server",
 		Header: map[string]string{"Anthropic-Version": version}}
 	if c.Key != "" {

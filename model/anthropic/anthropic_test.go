@@ -148,7 +148,7 @@ func TestMaxTokens(t *testing.T) {
 	}{
 		{anthropic.Config{}, `"max_tokens":8192,`},
 		{anthropic.Config{MaxTokens: 100}, `"max_tokens":100,`},
-		{anthropic.Config{MaxTokens: 100, Thinking: 1024}, `"max_tokens":1124,`},
+		{anthropic.Config{MaxTokens: 2000, Thinking: 1024}, `"max_tokens":2000,`},
 	} {
 		c.config.BaseURL = url
 		modeltest.Collect(t, t.Context(), newModel(t, c.config), modeltest.Request("x"))
@@ -168,7 +168,7 @@ func TestValidate(t *testing.T) {
 	}
 	for _, c := range []anthropic.Config{
 		{}, {Model: "m", BaseURL: "ftp://example.com"}, {Model: "m", Key: "a b"}, {Model: "m", MaxTokens: -1},
-		{Model: "m", Thinking: -1}, {Model: "m", Thinking: 100}, {Model: "m", Thinking: 2048, Adaptive: true},
+		{Model: "m", Thinking: -1}, {Model: "m", Thinking: 100}, {Model: "m", Thinking: 2048, Adaptive: true}, {Model: "m", Thinking: 8192}, {Model: "m", MaxTokens: 2000, Thinking: 2000},
 		{Model: "m", Policy: wire.Policy{MaxBytes: -1}},
 	} {
 		if c.Validate() == nil {

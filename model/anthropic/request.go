@@ -70,7 +70,6 @@ func (m *Model) encode(r model.Request) ([]byte, error) {
 		w.Thinking = &wireThinking{Type: "adaptive", Display: "summarized"}
 	} else if thinks {
 		w.Thinking = &wireThinking{Type: "enabled", Budget: m.config.Thinking}
-		w.MaxTokens += m.config.Thinking // the API counts thinking as part of the answer
 	} else {
 		w.Temperature = r.Temperature
 	}

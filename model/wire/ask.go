@@ -84,6 +84,11 @@ type failure struct {
 	again bool
 }
 
+// untaken reports whether a status says that nobody has begun to work on a request. Behind a proxy, 502 and 504 say nothing.
+func untaken(status int) bool {
+	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable || status == http.StatusTooEarly
+}
+
 // ask sends one request and lets a reader give its answer; nil if it was given to its end.
 func (c *Client) ask(ctx context.Context, body []byte, o *Out, begin func(*Out) Reader) *failure {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -107,7 +112,7 @@ func (c *Client) ask(ctx context.Context, body []byte, o *Out, begin func(*Out) 
 	defer res.Body.Close()
 	w.r = res.Body
 	if res.StatusCode != http.StatusOK {
-		return &failure{c.refused(res, w), true}
+		return &failure{c.refused(res, w), !c.once || untaken(res.StatusCode)}
 	}
 	s := newEvents(w, 16*c.policy.MaxBytes+1<<20)
 	r := begin(o)

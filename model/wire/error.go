@@ -25,12 +25,15 @@ var (
 	Tolerant = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 )
 
+// maxTold bounds what is logged of a server's text, in bytes.
+const maxTold = 500
+
 // ServerError is an error that a server reported. Its text may quote the request or the key: Client takes the key out, and
 // shows it in logs alone.
 type ServerError struct{ Message, Type, Code string }
 
 func (e *ServerError) Error() string {
-	return fmt.Sprintf("the server reported an error: %s (type %s, code %s)", clip(e.Message), e.Type, e.Code)
+	return fmt.Sprintf("the server reported an error: %s (type %s, code %s)", e.Message, e.Type, e.Code)
 }
 
 // ParseError reads an error object as servers really send it: code and type are strings or numbers, and some send a bare
@@ -51,14 +54,15 @@ func ParseError(v jsontext.Value) *ServerError {
 func plain(v jsontext.Value) string {
 	var s string
 	if json.Unmarshal(v, &s, Tolerant) == nil {
-		return clip(s)
+		return s
 	}
-	return clip(string(v))
+	return string(v)
 }
 
-func clip(s string) string {
-	if len(s) > 300 {
-		s = strings.ToValidUTF8(s[:300], "") + "…"
+// told is a text of a server as it may be logged: without secrets, and not for ever.
+func (c *Client) told(s string) string {
+	if s = c.redact(s); len(s) > maxTold {
+		s = strings.ToValidUTF8(s[:maxTold], "") + "…"
 	}
 	return s
 }
@@ -126,7 +130,7 @@ func (c *Client) refused(res *http.Response, body io.Reader) *model.Error {
 		e.Message = c.who + " refused the request"
 	}
 	e.Message += " (" + strconv.Itoa(res.StatusCode) + ")"
-	e.Err = errors.New(c.redact(told.Error()))
+	e.Err = errors.New(c.told(told.Error()))
 	return e
 }
 
@@ -158,8 +162,8 @@ func (c *Client) broken(ctx context.Context, err error, begun bool) *model.Error
 	}
 	if e.Err != nil {
 		// An error that can be unwrapped could still hold what its text no longer does.
-		if text := e.Err.Error(); told != nil || c.redact(text) != text {
-			e.Err = errors.New(c.redact(text))
+		if was := e.Err.Error(); told != nil || c.told(was) != was {
+			e.Err = errors.New(c.told(was))
 		}
 	}
 	return e

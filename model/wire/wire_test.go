@@ -222,6 +222,8 @@ func TestOnce(t *testing.T) {
 		first        func() (*http.Response, error)
 		usual, asked int
 	}{
+		{"failed at it", func() (*http.Response, error) { return status(500), nil }, 2, 1},
+		{"given up by a proxy", func() (*http.Response, error) { return status(504), nil }, 2, 1},
 		{"refused with a status", func() (*http.Response, error) { return status(503), nil }, 2, 2},
 		{"nobody listens", func() (*http.Response, error) {
 			return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
@@ -253,6 +255,8 @@ func TestSecretsAreTakenOut(t *testing.T) {
 		`{"error":{"message":"bad key sk-0123456789/x, a fault"}}`,
 		`{"error":"Bearer sk-0123456789\/x"}`,
 		`{"error":{"message":"x","code":"top/secret+0123 456789"}}`,
+		`{"error":{"message":"` + strings.Repeat("x", 290) + ` sk-0123456789/x"}}`,
+		`{"error":{"message":"x","type":"` + strings.Repeat("x", 290) + ` sk-0123456789/x"}}`,
 		`{"error":{"message":"top%2Fsecret%2B0123+456789 and sk-0123456789%2Fx"}}`,
 	} {
 		r := ask(t, Server{Header: header}, Policy{Attempts: 1}, func(int) (*http.Response, error) {

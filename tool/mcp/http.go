@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 )
 
 // maxMessage bounds one message of a server, in bytes: of a longer one there is no half that means anything.
@@ -16,6 +17,10 @@ var errElsewhere = errors.New("the server redirects to another host, which is to
 
 // errTooLong says that an answer is longer than maxMessage.
 var errTooLong = errors.New("the server's answer is too long")
+
+// untakenKey is the key of an *atomic.Bool in a request's context: it is set if the server takes the request for one of a
+// session that it does not know. The library reports that for all requests of the session, whatever became of them.
+type untakenKey struct{}
 
 // origin is an http.RoundTripper that adds headers to requests to one server and sends none to any other, and bounds
 // answers. Streams are bounded event by event, by who reads them.
@@ -41,6 +46,9 @@ func (o *origin) RoundTrip(q *http.Request) (*http.Response, error) {
 	r, err := o.base.RoundTrip(q)
 	if err != nil {
 		return nil, err
+	}
+	if untaken, ok := q.Context().Value(untakenKey{}).(*atomic.Bool); ok && q.Method == http.MethodPost && r.StatusCode == http.StatusNotFound {
+		untaken.Store(true)
 	}
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "text/event-stream" || r.StatusCode != http.StatusOK {
 		r.Body = &bounded{r.Body, maxMessage}

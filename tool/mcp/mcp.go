@@ -61,7 +61,7 @@ func New(o Options) (*Servers, error) {
 	for _, c := range o.Servers {
 		s := &server{
 			cfg: c, version: o.Version, secret: o.Secret, pins: o.Pins, offer: o.Offer, base: http.DefaultTransport,
-			log: o.Log.With("server", c.Name), news: make(chan struct{}), again: make(chan struct{}, 1),
+			log: o.Log.With("server", c.Name), news: make(chan struct{}), again: make(chan struct{}, 1), relist: relist,
 			headers: parseHeaders(c.Headers), listHeaders: parseHeaders(c.ListHeaders),
 			up: up.WithLabelValues(c.Name), withdrawn: withdrawn.WithLabelValues(c.Name), starts: starts.WithLabelValues(c.Name),
 		}

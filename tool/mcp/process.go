@@ -28,6 +28,7 @@ const (
 type command struct {
 	cfg     Config
 	secret  Secret
+	redact  func(string) string // takes secrets out of what the program says
 	log     *slog.Logger
 	process *process // once it is connected
 }
@@ -46,7 +47,7 @@ func (c *command) Connect(ctx context.Context) (sdk.Connection, error) {
 		}
 		env = append(env, name+"="+text)
 	}
-	p, err := start(c.cfg, env, c.log)
+	p, err := start(c.cfg, env, c.redact, c.log)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +66,7 @@ type process struct {
 }
 
 // start starts a program.
-func start(c Config, env []string, log *slog.Logger) (_ *process, err error) {
+func start(c Config, env []string, redact func(string) string, log *slog.Logger) (_ *process, err error) {
 	cmd := exec.Command(c.Command, c.Args...)
 	cmd.Dir, cmd.Env, cmd.SysProcAttr = c.Dir, env, ownGroup()
 	var theirs [3]*os.File
@@ -95,7 +96,7 @@ func start(c Config, env []string, log *slog.Logger) (_ *process, err error) {
 		stderr.Close()
 		return nil, startError(err)
 	}
-	p.parts.Go(func() { lines(stderr, log) })
+	p.parts.Go(func() { lines(stderr, redact, log) })
 	p.parts.Go(func() {
 		err := cmd.Wait()
 		killGroup(cmd.Process.Pid) // what it started must not outlive it
@@ -138,9 +139,9 @@ func (p *process) wait() {
 }
 
 // lines writes what a program says on its error output to the log: line by line, cut, cleaned, and not without end.
-func lines(r io.ReadCloser, log *slog.Logger) {
+func lines(r io.ReadCloser, redact func(string) string, log *slog.Logger) {
 	defer r.Close()
-	in := bufio.NewReaderSize(r, maxLine)
+	in := bufio.NewReaderSize(r, 8*maxLine) // a secret is found whole, and cut afterwards
 	limit, dropped := rate.NewLimiter(20, 100), 0
 	for {
 		line, more, err := in.ReadLine()
@@ -150,12 +151,12 @@ func lines(r io.ReadCloser, log *slog.Logger) {
 			}
 			return
 		}
-		text := cleanLine(string(line))
+		text := cleanLine(redact(string(line)))
+		if more || len(text) > maxLine {
+			text = strings.ToValidUTF8(text[:min(len(text), maxLine)], "") + "… [cut]"
+		}
 		for more && err == nil { // the rest of a long one
 			_, more, err = in.ReadLine()
-			if !more {
-				text += "… [cut]"
-			}
 		}
 		if !limit.Allow() {
 			dropped++

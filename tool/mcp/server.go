@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -22,11 +23,12 @@ import (
 const (
 	firstWait   = 500 * time.Millisecond // before a server is tried again
 	longestWait = 30 * time.Second
-	goodWait    = time.Minute // a session that lasted so long begins the waits anew
-	listPause   = time.Second // between two lists of tools
-	recheck     = 10 * time.Second
-	maxTools    = 500  // of one server
-	maxPins     = 1000 // new ones since the start: for a server that has other tools every time
+	goodWait    = time.Minute      // a session that lasted so long begins the waits anew
+	listPause   = time.Second      // between two lists of tools
+	recheck     = 10 * time.Second // of what was withdrawn
+	relist      = time.Minute      // of all tools: a server may have others without saying so
+	maxTools    = 500              // of one server
+	maxPins     = 1000             // new ones since the start: for a server that has other tools every time
 	absentWait  = 5 * time.Second
 )
 
@@ -49,9 +51,11 @@ type server struct {
 	starts               prometheus.Counter
 	again                chan struct{} // holds a token when pins may have changed
 	pinned               int           // first seen since the start; used by run alone
+	relist               time.Duration // between two lists of the tools
 
 	mu      sync.Mutex // guards what follows
 	current *session   // nil: none
+	old     bool       // it was greeted in the older way
 	news    chan struct{}
 	tools   map[string]*remote // offered, by name
 	changed map[string]string  // withdrawn: hash offered by name
@@ -115,6 +119,12 @@ func (s *server) redactor(u switchboard.UserID) func(string) string {
 			}
 		}
 	}
+	if u, err := url.Parse(s.cfg.URL); err == nil && u.RawQuery != "" {
+		told = append(told, u.RawQuery)
+		for _, values := range u.Query() {
+			told = append(told, values...)
+		}
+	}
 	return secret.Redactor(told...)
 }
 
@@ -133,10 +143,10 @@ func (s *server) serve(ctx context.Context, old bool) (connected bool, err error
 	}
 	s.up.Set(1)
 	defer s.up.Set(0)
-	s.publish(x)
-	defer s.publish(nil)
+	s.publish(x, old)
+	defer s.publish(nil, old)
 	s.log.Info("an MCP server is connected", "tools", len(s.offered()))
-	tick := time.NewTicker(recheck)
+	tick, listed := time.NewTicker(recheck), time.Now()
 	defer tick.Stop()
 	for {
 		select {
@@ -148,7 +158,7 @@ func (s *server) serve(ctx context.Context, old bool) (connected bool, err error
 			if s.users != nil {
 				s.users.sweep(now)
 			}
-			if !s.waiting() {
+			if !s.waiting() && now.Sub(listed) < s.relist {
 				continue
 			}
 		case <-s.again:
@@ -166,6 +176,7 @@ func (s *server) serve(ctx context.Context, old bool) (connected bool, err error
 		if err != nil {
 			return true, err
 		}
+		listed = time.Now()
 	}
 }
 
@@ -259,11 +270,11 @@ func (s *server) waiting() bool {
 // believes reports whether a tool is still what the server offers.
 func (s *server) believes(r *remote) bool { return s.offered()[r.definition.Name] == r }
 
-// publish makes a session the one that calls go through.
-func (s *server) publish(x *session) {
+// publish makes a session the one that calls go through; old says how it was greeted.
+func (s *server) publish(x *session, old bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current = x
+	s.current, s.old = x, old
 	close(s.news)
 	s.news = make(chan struct{})
 }
@@ -304,7 +315,10 @@ func (s *server) lost(u switchboard.UserID, x *session) {
 func (s *server) openFor(ctx context.Context, u switchboard.UserID) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.startTimeout())
 	defer cancel()
-	x, err := s.dial(ctx, u, false)
+	s.mu.Lock()
+	old := s.old
+	s.mu.Unlock()
+	x, err := s.dial(ctx, u, old)
 	if err != nil {
 		s.log.Warn("a user's session with an MCP server could not be opened", "reason", s.clean(err))
 		return nil, errAway

@@ -78,7 +78,7 @@ func (s *server) dial(ctx context.Context, u switchboard.UserID, old bool) (*ses
 // transport returns the way to the server, and the command if there is one.
 func (s *server) transport(u switchboard.UserID) (sdk.Transport, *command) {
 	if s.cfg.Command != "" {
-		c := &command{cfg: s.cfg, secret: s.secret, log: s.log}
+		c := &command{cfg: s.cfg, secret: s.secret, redact: s.redactor(""), log: s.log}
 		return c, c
 	}
 	hs := s.headers

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -99,7 +100,8 @@ func (r *remote) call(ctx context.Context, in tool.Invocation) (out json.RawMess
 	defer done()
 	params := &sdk.CallToolParams{Name: r.name, Arguments: in.Arguments}
 	params.SetProgressToken(token)
-	result, err := x.sdk.CallTool(ctx, params)
+	untaken := new(atomic.Bool)
+	result, err := x.sdk.CallTool(context.WithValue(ctx, untakenKey{}, untaken), params)
 	if err == nil {
 		if out, err = resultOf(result); err != nil {
 			err = errors.New(r.server.redactor(in.User)(err.Error()))
@@ -114,7 +116,7 @@ func (r *remote) call(ctx context.Context, in tool.Invocation) (out json.RawMess
 			r.server.lost(in.User, x)
 		}
 		return nil, false, context.Cause(ctx)
-	case errors.Is(err, sdk.ErrSessionMissing):
+	case untaken.Load() && errors.Is(err, sdk.ErrSessionMissing): // without the first, another request has met that
 		r.server.lost(in.User, x)
 		return nil, true, errors.New("the tool's server has been restarted: try again")
 	case answered:
