@@ -22,7 +22,7 @@ func (x *execution) recordCall(ctx context.Context, p switchboard.EventPayload, 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_, result := p.(*switchboard.ToolCompletedEvent)
-	for {
+	may := func() error {
 		if held, err := x.heldLocked(); err != nil {
 			return err
 		} else if !held {
@@ -31,9 +31,21 @@ func (x *execution) recordCall(ctx context.Context, p switchboard.EventPayload, 
 		if x.run.Stop != "" && !result {
 			return errStop
 		}
-		stored, err := x.put(ctx, p, thread.Header{Usage: u})
-		if stored || err != nil {
+		return nil
+	}
+	for {
+		if err := may(); err != nil {
 			return err
+		}
+		stored, err := x.put(ctx, p, thread.Header{Usage: u})
+		if err != nil {
+			return err
+		}
+		if _, start := p.(*switchboard.ToolExecutingEvent); stored && start { // what was read with it may forbid it
+			return may()
+		}
+		if stored {
+			return nil
 		}
 	}
 }

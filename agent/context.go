@@ -114,11 +114,12 @@ func (x *execution) sumUp(ctx context.Context, r *prepared) error {
 	u := switchboard.Usage{InputTokens: usage.Input, OutputTokens: usage.Output}
 	switch {
 	case context.Cause(ctx) != nil:
-		x.lost = u
+		x.lose(u)
 		return context.Cause(ctx)
 	case err != nil || text == "":
 		x.t.r.cfg.Logger.Warn("a conversation could not be summed up; what does not fit is left out", "agent", x.agent.Name, "error", err)
-		x.terse, x.lost = true, u
+		x.terse = true
+		x.lose(u)
 		return nil
 	}
 	text = cut(text, x.agent.Context.Tokens*bytesPerToken/4) // of a model that writes more than it was asked for

@@ -87,11 +87,21 @@ func (x *execution) store(ctx context.Context, p switchboard.EventPayload, h thr
 
 // until stores an event of the open step. A run that is to be stopped instead is no error: the next plan ends it.
 func (x *execution) until(ctx context.Context, p switchboard.EventPayload, h thread.Header) error {
-	if err := x.store(ctx, p, h); err != errStop {
+	return x.stopped(x.store(ctx, p, h), h)
+}
+
+// stopped forgives that an event was not stored because the run is to be stopped, and keeps what it has cost.
+func (x *execution) stopped(err error, h thread.Header) error {
+	if err != errStop {
 		return err
 	}
-	x.lost = h.Usage
+	x.lose(h.Usage)
 	return nil
+}
+
+// lose keeps what was spent for the next event to tell.
+func (x *execution) lose(u switchboard.Usage) {
+	x.lost.InputTokens, x.lost.OutputTokens = x.lost.InputTokens+u.InputTokens, x.lost.OutputTokens+u.OutputTokens
 }
 
 // fail ends what the agent does: the run, with the text so far, which is kept and never called an answer; or, if it was

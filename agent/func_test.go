@@ -213,6 +213,27 @@ func TestFuncApproval(t *testing.T) {
 	}
 }
 
+// TestFuncWroteBefore: what a function wrote before its last call is its answer, also if it is left in between.
+func TestFuncWroteBefore(t *testing.T) {
+	fn := func(ctx context.Context, r *Run) (string, error) {
+		_ = r.Write(ctx, "I will ask. ")
+		if _, err := Step(ctx, r, "look", func(context.Context) (int, error) { return 1, nil }); err != nil {
+			return "", err
+		}
+		_ = r.Write(ctx, "Asking.")
+		_, err := r.Call(ctx, "careful", struct{}{})
+		return "", err
+	}
+	withRig(t, nil, func(c *Config) { inGo(fn)(c); careful(t, c) }, func(ctx context.Context, g *rig) {
+		run := g.send(ctx, &switchboard.UserMessage{Text: "go"})
+		g.decide(ctx, run, switchboard.Approve, "")
+		end, _ := g.end(ctx, run, time.Minute)
+		if p, ok := end.Payload.(*switchboard.AgentCompletedEvent); !ok || p.Text != "I will ask. Asking." {
+			t.Errorf("ended with %+v", end.Payload)
+		}
+	})
+}
+
 // TestFuncLeads: a function asks another agent, which is a function too, and hands over to a third.
 func TestFuncLeads(t *testing.T) {
 	lead := func(ctx context.Context, r *Run) (string, error) {

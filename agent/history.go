@@ -42,16 +42,22 @@ type scene struct {
 type said struct {
 	model.Message
 	by    string
-	draft bool // withdrawn, or what was said about that: of no interest when the run has its answer
+	draft bool // withdrawn, or what was said about that: of no interest when the run has ended
 }
 
 // made is a call of an agent, and how it ended if it has.
 type made struct {
 	call switchboard.Call
+	text string // written before it, in the same message
 	done *switchboard.ToolCompletedEvent
 }
 
 func (s *scene) add(m model.Message) { s.said = append(s.said, said{Message: m, by: s.agent}) }
+
+// settle forgets drafts: the run has ended.
+func (s *scene) settle() {
+	s.said = slices.DeleteFunc(s.said, func(m said) bool { return m.draft })
+}
 
 func (s *scene) bytes() (n int) {
 	for _, m := range s.said {
@@ -140,7 +146,7 @@ func (a *act) take(e thread.Entry) {
 			s.agent, s.made = p.To, nil
 		}
 	case *switchboard.AgentCompletedEvent:
-		s.said = slices.DeleteFunc(s.said, func(m said) bool { return m.draft })
+		s.settle()
 		s.add(model.Message{Role: model.Assistant, Text: p.Text, State: note.State})
 	case *switchboard.AgentFailedEvent:
 		a.cut(p.PartialText)
@@ -153,10 +159,11 @@ func (a *act) take(e thread.Entry) {
 func (s *scene) message(p *switchboard.AgentMessageEvent, note *thread.Note) {
 	m := model.Message{Role: model.Assistant, Text: p.Text, State: note.State}
 	s.tools = nil
-	from := len(s.said)
+	from, text := len(s.said), p.Text
 	for _, c := range p.Calls {
 		m.Calls = append(m.Calls, model.Call{ID: string(c.CallID), Tool: c.Tool, Arguments: string(c.Arguments)})
-		s.made = append(s.made, made{call: c})
+		s.made = append(s.made, made{call: c, text: text})
+		text = ""
 		if s.tasks == nil {
 			s.tasks = map[switchboard.CallID]string{}
 		}
@@ -176,6 +183,7 @@ func (s *scene) message(p *switchboard.AgentMessageEvent, note *thread.Note) {
 // cut adds what an agent had said when its run ended early: to whoever reads the run later.
 func (a *act) cut(partial string) {
 	a.scenes = a.scenes[:1]
+	a.top().settle()
 	if partial != "" {
 		a.top().add(model.Message{Role: model.Assistant, Text: partial})
 	}

@@ -55,10 +55,16 @@ func TestDraftsAreForgotten(t *testing.T) {
 	if got := texts(recollect(es).conversation(first, "a", 0)); len(got) != 3 || got[1] != "short" || !strings.Contains(got[2], "say more") {
 		t.Errorf("to write it anew: %q", got)
 	}
-	es.add(first, &switchboard.AgentCompletedEvent{Text: "long"}, thread.Note{})
-	es.add(second, &switchboard.UserMessageEvent{RunID: second, Text: "how?"}, thread.Note{})
-	es.add(second, &switchboard.AgentStartedEvent{Agent: "a"}, thread.Note{})
-	if got := texts(recollect(es).conversation(second, "a", 1)); !slices.Equal(got, []string{"why?", "long", "how?"}) {
-		t.Errorf("afterwards: %q", got)
+	for want, end := range map[string]switchboard.EventPayload{
+		"long": &switchboard.AgentCompletedEvent{Text: "long"}, "lo": &switchboard.AgentStoppedEvent{PartialText: "lo"},
+		"still short": &switchboard.AgentFailedEvent{PartialText: "still short"},
+	} {
+		es := slices.Clone(es)
+		es.add(first, end, thread.Note{})
+		es.add(second, &switchboard.UserMessageEvent{RunID: second, Text: "how?"}, thread.Note{})
+		es.add(second, &switchboard.AgentStartedEvent{Agent: "a"}, thread.Note{})
+		if got := texts(recollect(es).conversation(second, "a", 1)); !slices.Equal(got, []string{"why?", want, "how?"}) {
+			t.Errorf("after %s: %q", end.EventType(), got)
+		}
 	}
 }

@@ -94,6 +94,7 @@ func (r *Run) do(ctx context.Context, w work) (json.RawMessage, error) {
 			return nil, r.stop(errSteps)
 		}
 		r.at++
+		r.all.WriteString(m.text)
 		if m.done != nil {
 			return outcome(m.done)
 		}

@@ -30,6 +30,7 @@ type execution struct {
 	below int               // how many agents wait for it
 	lost  switchboard.Usage // of a step that was broken off: the next event tells it
 	terse bool              // summing up has failed: what does not fit is left out
+	ends  bool              // it must end, whatever waits for a person
 }
 
 // plan is what a run needs next, as the log says.
@@ -119,6 +120,7 @@ func (x *execution) next(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	p := x.plan()
+	x.ends = p.why != nil
 	t.mu.Unlock()
 
 	switch {
@@ -200,7 +202,7 @@ func unstorable(err error) bool {
 func (x *execution) heldLocked() (bool, error) {
 	r := x.t.st.Run(x.id)
 	switch {
-	case r == nil || r.Phase != thread.Active:
+	case r == nil || r.Phase != thread.Active && !(x.ends && r.Phase == thread.Suspended):
 		return false, nil
 	case r.Claim != x.t.claim && x.t.r.cfg.Break&RuleFence == 0:
 		return false, errLost

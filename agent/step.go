@@ -70,7 +70,7 @@ func (x *execution) step(ctx context.Context) error {
 	a := &answer{n: r.n, message: r.message}
 	err = x.stream(ctx, r, a)
 	if context.Cause(ctx) != nil || errors.Is(err, errLost) || errors.Is(err, errDead) {
-		x.lost = a.take()
+		x.lose(a.take())
 		return err
 	}
 	if err := x.t.point(ctx, "answered"); err != nil {
@@ -79,7 +79,7 @@ func (x *execution) step(ctx context.Context) error {
 	var broken *model.Error
 	switch {
 	case errors.Is(err, errStop):
-		x.lost = a.take()
+		x.lose(a.take())
 		return err
 	case errors.Is(err, errTokens):
 		return x.failRun(ctx, failure(switchboard.BudgetTokens, "the run used too many tokens", true, ""), a.take())
@@ -276,9 +276,9 @@ func (x *execution) answer(ctx context.Context, a *answer) error {
 	if v != nil {
 		p.Quality = &v.Quality
 	}
-	err := x.until(ctx, p, h)
-	if err == nil {
-		x.t.done = done{run: x.id, agent: x.agent, answer: p.Text}
+	if err := x.store(ctx, p, h); err != nil {
+		return x.stopped(err, h)
 	}
-	return err
+	x.t.done = done{run: x.id, agent: x.agent, answer: p.Text}
+	return nil
 }

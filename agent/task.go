@@ -262,6 +262,9 @@ func (t *task) take(ctx context.Context, what thread.Action, run *thread.Run) (b
 	if err != nil || !stored {
 		return false, err
 	}
+	if run.Attempt != attempt { // whether it was stored was not known, and meanwhile it was lost again
+		return false, errLost
+	}
 	t.claim = run.Claim
 	t.extend()
 	if what == thread.TakeOver {

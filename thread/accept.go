@@ -128,7 +128,11 @@ func (s *State) ask(d *Draft, rules Rules, p *switchboard.UserMessageEvent) (swi
 	if p.OnBusy == switchboard.Reject && len(s.Runs) > 0 {
 		return "", switchboard.Errorf(switchboard.Conflict, "the thread is busy").At("payload.on_busy")
 	}
-	if len(s.Runs) > rules.Limits.QueuedRunsPerUser {
+	waiting := len(s.Runs)
+	for _, r := range s.Runs {
+		waiting += len(r.Steers)
+	}
+	if waiting > rules.Limits.QueuedRunsPerUser {
 		return "", switchboard.Errorf(switchboard.RateLimited, "too many runs wait in this thread").After(time.Second)
 	}
 	if s.N == 0 {

@@ -129,13 +129,24 @@ func TestAcceptTwice(t *testing.T) {
 	}
 }
 
-// TestAcceptFull refuses more runs than may wait.
+// TestAcceptFull refuses more runs than may wait, and more messages that wait to be taken.
 func TestAcceptFull(t *testing.T) {
 	l := newTape(t)
 	for i := range 6 {
 		l.ask(switchboard.FrameID(rune('a'+i)), "")
 	}
-	_, err := l.s.Accept(request("more", &switchboard.UserMessage{Text: "x"}), rules())
+	refused(t, l)
+	l = newTape(t)
+	l.start(l.ask("m1", ""))
+	for i := range 5 {
+		l.ask(switchboard.FrameID(rune('a'+i)), switchboard.Steer)
+	}
+	refused(t, l)
+}
+
+func refused(t *testing.T, l *tape) {
+	t.Helper()
+	_, err := l.s.Accept(request("more", &switchboard.UserMessage{Text: "x", OnBusy: switchboard.Steer}), rules())
 	if e := switchboard.AsError(err); err == nil || e.Code != switchboard.RateLimited || e.RetryAfter <= 0 {
 		t.Errorf("one more: %v", err)
 	}

@@ -183,7 +183,14 @@ func (s *State) advance(r *Run, e Entry) {
 		r.begin(p.Step)
 		r.record(p, note)
 	case *switchboard.MessagesTakenEvent:
-		r.Steers = slices.DeleteFunc(r.Steers, func(x Steer) bool { return slices.Contains(p.IDs, x.Message) })
+		r.Steers = slices.DeleteFunc(r.Steers, func(x Steer) bool {
+			taken := slices.Contains(p.IDs, x.Message)
+			if taken {
+				r.Entries = append(r.Entries, x.N)
+			}
+			return taken
+		})
+		slices.Sort(r.Entries)
 	case *switchboard.ToolApprovalRequiredEvent:
 		if c := r.Call(p.CallID); c != nil {
 			c.Asked, c.Expires = true, p.Expires.Time

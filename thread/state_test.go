@@ -350,6 +350,19 @@ func TestPreview(t *testing.T) {
 	}
 }
 
+// TestRollbackOfTaken: a run that is rolled back withdraws the messages that it has taken.
+func TestRollbackOfTaken(t *testing.T) {
+	l := newTape(t)
+	l.ask("m1", "")
+	l.start(run1)
+	l.ask("s1", switchboard.Steer)
+	l.ask("s2", switchboard.Steer)
+	l.add(run1, &switchboard.MessagesTakenEvent{IDs: []switchboard.FrameID{"s1"}, Step: 1}, thread.Header{})
+	if got := l.s.Run(run1).Entries; !slices.Equal(got, []uint64{1, 2, 3, 5}) {
+		t.Errorf("entries of the run: %v", got)
+	}
+}
+
 // TestSeqAt finds where to begin to read.
 func TestSeqAt(t *testing.T) {
 	l := newTape(t)
