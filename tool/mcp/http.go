@@ -19,8 +19,8 @@ var errElsewhere = errors.New("the server redirects to another host, which is to
 var errTooLong = errors.New("the server's answer is too long")
 
 // takenKey is the key of an *atomic.Bool in a call's context: it is set while the server may have taken the call, so not
-// before it is sent, nor after the answer that the session is unknown. The library's errors do not tell: when one request
-// meets a lost session, all others of that session fail like it.
+// before it is sent, nor after an answer that the session is unknown. The library's errors do not tell: when one request
+// of a session meets that, all others fail like it.
 type takenKey struct{}
 
 // origin is an http.RoundTripper that adds headers to requests to one server and sends none to any other, and bounds

@@ -89,8 +89,8 @@ func (s *server) run(ctx context.Context) {
 	}
 }
 
-// clean returns an error of a session of a user or nobody as the log may hold it: without the server's URL, which may hold
-// a key, and without controls.
+// clean returns an error of a user's session, or the node's, as the log may hold it: without the server's URL, which may
+// hold a key, and without controls.
 func (s *server) clean(u switchboard.UserID, err error) string {
 	if err == nil {
 		return "it has ended the session"
