@@ -75,13 +75,14 @@ func TestTakenOnce(t *testing.T) {
 		answer string // of the server to the other call
 	}{
 		{"a_note", switchboard.CallUnknown, "may have taken effect", "404 page not found"},
-		{"a_note", switchboard.CallUnknown, "may have taken effect", `{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}`},
+		{"a_note", switchboard.CallUnknown, "may have taken effect", `{"jsonrpc":"2.0","id":"server-error","error":{"code":-32600,"message":"Session not found"}}`},
 		{"a_echo", switchboard.CallError, "connection to the tool's server was lost", "404 page not found"},
 	} {
 		t.Run(c.held+" "+c.answer[:1], func(t *testing.T) {
-			h := &holder{forgets: func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound); fmt.Fprint(w, c.answer) }}
+			h := &holder{resumes: true, forgets: func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound); fmt.Fprint(w, c.answer) }}
 			g, ended := held(t, h, c.held)
 			g.wants(g.call(bob, "a_note", `{}`), switchboard.CallOK, `1`, "")
+			close(h.drop) // of a session that has not failed as a whole
 			g.wants(<-ended, c.status, "", c.err)
 			if n := h.calls.Load(); n != 2 || len(h.taken) > 0 {
 				t.Errorf("the held call was sent %d times, the other %d", 1+len(h.taken), n)

@@ -49,9 +49,10 @@ type server struct {
 	users                *pool // nil: calls go through the node's session
 	up, withdrawn        prometheus.Gauge
 	starts               prometheus.Counter
-	again                chan struct{} // holds a token when pins may have changed
-	pinned               int           // first seen since the start; used by run alone
-	relist               time.Duration // between two lists of the tools
+	again                chan struct{}  // holds a token when pins may have changed
+	pinned               int            // first seen since the start; used by run alone
+	relist               time.Duration  // between two lists of the tools
+	closing              sync.WaitGroup // sessions over HTTP that are being closed
 
 	mu      sync.Mutex // guards what follows
 	current *session   // nil: none
@@ -64,6 +65,7 @@ type server struct {
 // run keeps the server connected until ctx ends.
 func (s *server) run(ctx context.Context) {
 	wait, old := firstWait, false
+	defer s.closing.Wait()
 	if s.users != nil {
 		defer s.users.close()
 	}
@@ -142,7 +144,7 @@ func (s *server) serve(ctx context.Context, old bool) (connected bool, err error
 	if err != nil {
 		return false, err
 	}
-	defer x.close()
+	defer s.leave(x)
 	if err := s.list(starting, x); err != nil {
 		return false, err
 	}
@@ -186,6 +188,15 @@ func (s *server) serve(ctx context.Context, old bool) (connected bool, err error
 			s.log.Warn("the tools of an MCP server cannot be listed", "reason", s.clean("", err))
 		}
 		listed = time.Now()
+	}
+}
+
+// leave closes a session. One over HTTP may still wait for the answers of calls, and the next one does not wait for them.
+func (s *server) leave(x *session) {
+	if x.process != nil {
+		x.close()
+	} else {
+		s.closing.Go(x.close)
 	}
 }
 
