@@ -26,13 +26,20 @@ func (s searcher) Search(ctx context.Context, u switchboard.UserID, query string
 	if err != nil {
 		return nil, err
 	}
+	return found(rows, query, limit, func(t switchboard.ThreadID) ([]thread.Entry, error) {
+		return s.n.journal.Read(ctx, u, t, thread.Position{})
+	})
+}
+
+// found returns up to limit hits in threads, and reads no more of them than it needs.
+func found(rows []switchboard.ThreadSummary, query string, limit int, read func(switchboard.ThreadID) ([]thread.Entry, error)) ([]builtin.Hit, error) {
 	words := strings.Fields(strings.ToLower(query))
 	var hits []builtin.Hit
 	for _, row := range rows {
 		if len(hits) >= limit {
 			break
 		}
-		entries, err := s.n.journal.Read(ctx, u, row.ThreadID, thread.Position{})
+		entries, err := read(row.ThreadID)
 		if err != nil {
 			return nil, err
 		}

@@ -38,8 +38,8 @@ type Config struct {
 	Model     string // as the API calls it
 	MaxTokens int    // longest answer, in tokens, thinking included; 0: 8192
 
-	// Thinking is how many tokens of these the model may think, at least 1024; 0: it does not. Newer models take no budget: for them
-	// Adaptive lets the model decide. The temperature of a request is not sent with either.
+	// Thinking is how many tokens of these the model may think, at least 1024; 0: it does not. Newer models take no budget:
+	// for them Adaptive lets the model decide. The temperature of a request is not sent with either.
 	Thinking int
 	Adaptive bool
 

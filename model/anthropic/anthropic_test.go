@@ -168,7 +168,8 @@ func TestValidate(t *testing.T) {
 	}
 	for _, c := range []anthropic.Config{
 		{}, {Model: "m", BaseURL: "ftp://example.com"}, {Model: "m", Key: "a b"}, {Model: "m", MaxTokens: -1},
-		{Model: "m", Thinking: -1}, {Model: "m", Thinking: 100}, {Model: "m", Thinking: 2048, Adaptive: true}, {Model: "m", Thinking: 8192}, {Model: "m", MaxTokens: 2000, Thinking: 2000},
+		{Model: "m", Thinking: -1}, {Model: "m", Thinking: 100}, {Model: "m", Thinking: 2048, Adaptive: true},
+		{Model: "m", Thinking: 8192}, {Model: "m", MaxTokens: 2000, Thinking: 2000},
 		{Model: "m", Policy: wire.Policy{MaxBytes: -1}},
 	} {
 		if c.Validate() == nil {

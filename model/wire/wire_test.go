@@ -225,6 +225,8 @@ func TestOnce(t *testing.T) {
 		{"failed at it", func() (*http.Response, error) { return status(500), nil }, 2, 1},
 		{"given up by a proxy", func() (*http.Response, error) { return status(504), nil }, 2, 1},
 		{"refused with a status", func() (*http.Response, error) { return status(503), nil }, 2, 2},
+		{"too many at once", func() (*http.Response, error) { return status(429), nil }, 2, 2},
+		{"too early", func() (*http.Response, error) { return status(425), nil }, 2, 2},
 		{"nobody listens", func() (*http.Response, error) {
 			return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 		}, 2, 2},
@@ -256,6 +258,7 @@ func TestSecretsAreTakenOut(t *testing.T) {
 		`{"error":"Bearer sk-0123456789\/x"}`,
 		`{"error":{"message":"x","code":"top/secret+0123 456789"}}`,
 		`{"error":{"message":"` + strings.Repeat("x", 290) + ` sk-0123456789/x"}}`,
+		`{"error":{"message":"` + strings.Repeat("x", maxTold-40) + ` sk-0123456789/x"}}`,
 		`{"error":{"message":"x","type":"` + strings.Repeat("x", 290) + ` sk-0123456789/x"}}`,
 		`{"error":{"message":"top%2Fsecret%2B0123+456789 and sk-0123456789%2Fx"}}`,
 	} {

@@ -18,9 +18,10 @@ var errElsewhere = errors.New("the server redirects to another host, which is to
 // errTooLong says that an answer is longer than maxMessage.
 var errTooLong = errors.New("the server's answer is too long")
 
-// untakenKey is the key of an *atomic.Bool in a request's context: it is set if the server takes the request for one of a
-// session that it does not know. The library reports that for all requests of the session, whatever became of them.
-type untakenKey struct{}
+// takenKey is the key of an *atomic.Bool in a call's context: it is set while the server may have taken the call, so not
+// before it is sent, nor after an answer that the session is unknown. The library's errors do not tell: when one request
+// of a session meets that, all others fail like it.
+type takenKey struct{}
 
 // origin is an http.RoundTripper that adds headers to requests to one server and sends none to any other, and bounds
 // answers. Streams are bounded event by event, by who reads them.
@@ -43,12 +44,17 @@ func (o *origin) RoundTrip(q *http.Request) (*http.Response, error) {
 	for name, values := range hs {
 		q.Header[name] = values
 	}
+	taken, ok := q.Context().Value(takenKey{}).(*atomic.Bool)
+	tells := ok && q.Method == http.MethodPost // others ask for the answer to one
+	if tells {
+		taken.Store(true)
+	}
 	r, err := o.base.RoundTrip(q)
 	if err != nil {
 		return nil, err
 	}
-	if untaken, ok := q.Context().Value(untakenKey{}).(*atomic.Bool); ok && q.Method == http.MethodPost && r.StatusCode == http.StatusNotFound {
-		untaken.Store(true)
+	if tells && r.StatusCode == http.StatusNotFound && q.Header.Get("Mcp-Session-Id") != "" {
+		taken.Store(false) // MCP 2025-11-25, Transports, Session Management
 	}
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "text/event-stream" || r.StatusCode != http.StatusOK {
 		r.Body = &bounded{r.Body, maxMessage}

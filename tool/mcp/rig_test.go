@@ -101,6 +101,14 @@ func newPins(t *testing.T) *journal.Records {
 
 func newRig(t *testing.T, pins *journal.Records, servers ...Config) *rig {
 	t.Helper()
+	g := builtRig(t, pins, servers...)
+	g.run()
+	return g
+}
+
+// builtRig is a rig that does not run.
+func builtRig(t *testing.T, pins *journal.Records, servers ...Config) *rig {
+	t.Helper()
 	g := &rig{t: t, pins: pins, log: newNotice(), offers: newNotice()}
 	log := slog.New(slog.NewTextHandler(g.log, nil))
 	var err error
@@ -128,6 +136,11 @@ func newRig(t *testing.T, pins *journal.Records, servers ...Config) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return g
+}
+
+// run connects the servers until the test ends or stop is called.
+func (g *rig) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); g.servers.Run(ctx) }()
@@ -136,11 +149,10 @@ func newRig(t *testing.T, pins *journal.Records, servers ...Config) *rig {
 		select {
 		case <-ended:
 		case <-time.After(patience):
-			t.Error("Run does not return")
+			g.t.Error("Run does not return")
 		}
 	})
-	t.Cleanup(g.stop)
-	return g
+	g.t.Cleanup(g.stop)
 }
 
 func (g *rig) definitions() []tool.Definition {

@@ -49,9 +49,10 @@ type server struct {
 	users                *pool // nil: calls go through the node's session
 	up, withdrawn        prometheus.Gauge
 	starts               prometheus.Counter
-	again                chan struct{} // holds a token when pins may have changed
-	pinned               int           // first seen since the start; used by run alone
-	relist               time.Duration // between two lists of the tools
+	again                chan struct{}  // holds a token when pins may have changed
+	pinned               int            // first seen since the start; used by run alone
+	relist               time.Duration  // between two lists of the tools
+	closing              sync.WaitGroup // sessions over HTTP that are being closed
 
 	mu      sync.Mutex // guards what follows
 	current *session   // nil: none
@@ -64,6 +65,7 @@ type server struct {
 // run keeps the server connected until ctx ends.
 func (s *server) run(ctx context.Context) {
 	wait, old := firstWait, false
+	defer s.closing.Wait()
 	if s.users != nil {
 		defer s.users.close()
 	}
@@ -79,7 +81,7 @@ func (s *server) run(ctx context.Context) {
 			wait = firstWait
 		}
 		pause := wait/2 + rand.N(wait/2+1)
-		s.log.Warn("an MCP server is away", "connected", connected, "again_in", pause.Round(time.Millisecond), "reason", s.clean(err))
+		s.log.Warn("an MCP server is away", "connected", connected, "again_in", pause.Round(time.Millisecond), "reason", s.clean("", err))
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -89,8 +91,9 @@ func (s *server) run(ctx context.Context) {
 	}
 }
 
-// clean returns an error as the log may hold it: without the server's URL, which may hold a key, and without controls.
-func (s *server) clean(err error) string {
+// clean returns an error of a user's session, or the node's, as the log may hold it: without the server's URL, which may
+// hold a key, and without controls.
+func (s *server) clean(u switchboard.UserID, err error) string {
 	if err == nil {
 		return "it has ended the session"
 	}
@@ -98,7 +101,7 @@ func (s *server) clean(err error) string {
 	if s.cfg.URL != "" {
 		text = strings.ReplaceAll(text, s.cfg.URL, "the server")
 	}
-	text = s.redactor("")(text)
+	text = s.redactor(u)(text)
 	return cleanLine(text[:min(len(text), maxLine)])
 }
 
@@ -119,10 +122,14 @@ func (s *server) redactor(u switchboard.UserID) func(string) string {
 			}
 		}
 	}
-	if u, err := url.Parse(s.cfg.URL); err == nil && u.RawQuery != "" {
-		told = append(told, u.RawQuery)
-		for _, values := range u.Query() {
-			told = append(told, values...)
+	if u, err := url.Parse(s.cfg.URL); err == nil {
+		for part := range strings.SplitSeq(u.RawQuery, "&") {
+			_, v, named := strings.Cut(part, "=")
+			if !named {
+				v = part
+			}
+			plain, _ := url.QueryUnescape(v)
+			told = append(told, v, plain)
 		}
 	}
 	return secret.Redactor(told...)
@@ -137,7 +144,7 @@ func (s *server) serve(ctx context.Context, old bool) (connected bool, err error
 	if err != nil {
 		return false, err
 	}
-	defer x.close()
+	defer s.leave(x)
 	if err := s.list(starting, x); err != nil {
 		return false, err
 	}
@@ -146,9 +153,10 @@ func (s *server) serve(ctx context.Context, old bool) (connected bool, err error
 	s.publish(x, old)
 	defer s.publish(nil, old)
 	s.log.Info("an MCP server is connected", "tools", len(s.offered()))
-	tick, listed := time.NewTicker(recheck), time.Now()
+	tick, listed := time.NewTicker(min(recheck, s.relist)), time.Now()
 	defer tick.Stop()
 	for {
+		told := true // that the list may have changed
 		select {
 		case <-ctx.Done():
 			return true, nil
@@ -161,6 +169,7 @@ func (s *server) serve(ctx context.Context, old bool) (connected bool, err error
 			if !s.waiting() && now.Sub(listed) < s.relist {
 				continue
 			}
+			told = false
 		case <-s.again:
 		case <-x.changed:
 			// A server that says so all the time is asked once a second.
@@ -173,10 +182,21 @@ func (s *server) serve(ctx context.Context, old bool) (connected bool, err error
 		listing, cancel := context.WithTimeout(ctx, s.startTimeout())
 		err := s.list(listing, x)
 		cancel()
-		if err != nil {
+		if err != nil && told {
 			return true, err
+		} else if err != nil { // it may be busy with calls; whether it lives, pings tell
+			s.log.Warn("the tools of an MCP server cannot be listed", "reason", s.clean("", err))
 		}
 		listed = time.Now()
+	}
+}
+
+// leave closes a session. One over HTTP may still wait for the answers of calls, and the next one does not wait for them.
+func (s *server) leave(x *session) {
+	if x.process != nil {
+		x.close()
+	} else {
+		s.closing.Go(x.close)
 	}
 }
 
@@ -320,7 +340,7 @@ func (s *server) openFor(ctx context.Context, u switchboard.UserID) (*session, e
 	s.mu.Unlock()
 	x, err := s.dial(ctx, u, old)
 	if err != nil {
-		s.log.Warn("a user's session with an MCP server could not be opened", "reason", s.clean(err))
+		s.log.Warn("a user's session with an MCP server could not be opened", "reason", s.clean(u, err))
 		return nil, errAway
 	}
 	return x, nil

@@ -38,6 +38,13 @@ func TestMain(m *testing.M) {
 	case "crash":
 		fmt.Fprintln(os.Stderr, "I die \x1b[31malways\x00 "+strings.Repeat("x", 5000))
 		os.Exit(3)
+	case "leaks": // quotes what it was given, in short lines and long ones
+		token := os.Getenv("TOKEN")
+		for _, at := range []int{0, maxLine - len(token)/2, 2 * maxLine} {
+			fmt.Fprintln(os.Stderr, strings.Repeat("x", at)+token+strings.Repeat("y", at))
+		}
+		fmt.Fprintln(os.Stderr, "told all")
+		os.Exit(3)
 	case "clinger": // holds a connection for as long as it lives, and does not end when it is asked to
 		signal.Ignore(syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT)
 		conn, err := net.Dial("tcp", os.Getenv("AT"))

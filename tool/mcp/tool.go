@@ -86,7 +86,8 @@ func (r *remote) Call(ctx context.Context, in tool.Invocation) (json.RawMessage,
 	return nil, err
 }
 
-// call tries once; again says that the server has not taken the call, for it knows nothing of the session.
+// call tries once; again says that the server has not taken the call: it knows nothing of the session, or was not
+// sent the call at all.
 func (r *remote) call(ctx context.Context, in tool.Invocation) (out json.RawMessage, again bool, err error) {
 	x, release, err := r.server.session(ctx, in.User)
 	if err != nil {
@@ -100,8 +101,8 @@ func (r *remote) call(ctx context.Context, in tool.Invocation) (out json.RawMess
 	defer done()
 	params := &sdk.CallToolParams{Name: r.name, Arguments: in.Arguments}
 	params.SetProgressToken(token)
-	untaken := new(atomic.Bool)
-	result, err := x.sdk.CallTool(context.WithValue(ctx, untakenKey{}, untaken), params)
+	taken := new(atomic.Bool)
+	result, err := x.sdk.CallTool(context.WithValue(ctx, takenKey{}, taken), params)
 	if err == nil {
 		if out, err = resultOf(result); err != nil {
 			err = errors.New(r.server.redactor(in.User)(err.Error()))
@@ -116,19 +117,18 @@ func (r *remote) call(ctx context.Context, in tool.Invocation) (out json.RawMess
 			r.server.lost(in.User, x)
 		}
 		return nil, false, context.Cause(ctx)
-	case untaken.Load() && errors.Is(err, sdk.ErrSessionMissing): // without the first, another request has met that
+	case notSent(err):
+		return nil, false, errAway
+	case x.process == nil && !taken.Load():
 		r.server.lost(in.User, x)
 		return nil, true, errors.New("the tool's server has been restarted: try again")
 	case answered:
 		return nil, false, fmt.Errorf("the tool's server refused the call: %s", r.server.redactor(in.User)(cause.Message))
-	case notSent(err):
-		return nil, false, errAway
 	}
 	if x.process != nil || !x.answers(ctx) {
 		r.server.lost(in.User, x)
 	}
-	switch {
-	case r.definition.ReadOnly:
+	if r.definition.ReadOnly {
 		return nil, false, errors.New("the connection to the tool's server was lost")
 	}
 	return nil, false, fmt.Errorf("the connection to the tool's server was lost: %w", tool.ErrUnknown)
