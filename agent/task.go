@@ -115,6 +115,9 @@ func (l remember) Append(ctx context.Context, u switchboard.UserID, d thread.Dra
 	}
 	e, err := l.t.r.cfg.Log.Append(ctx, u, d, at)
 	if err == nil {
+		if err := l.t.point(ctx, "stored"); err != nil {
+			return thread.Entry{}, err
+		}
 		l.t.note(e)
 	}
 	return e, err

@@ -45,7 +45,7 @@ func (k *killer) at(_ context.Context, node int, p agent.Point) error {
 // device on the other node sees each event once and one end.
 func TestKill(t *testing.T) {
 	hits := 0
-	for _, point := range []string{"delivered", "folded", "append", "chunk", "answered", "before-tool", "after-tool", "ack"} {
+	for _, point := range []string{"delivered", "folded", "append", "stored", "chunk", "answered", "before-tool", "after-tool", "ack"} {
 		for n := int64(1); n <= 14; n++ {
 			again := true
 			t.Run(fmt.Sprint(point, n), func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestKill(t *testing.T) {
 // TestFrozen freezes a worker for three times the lease at each kind of boundary: another finishes, the frozen one
 // writes nothing when it wakes.
 func TestFrozen(t *testing.T) {
-	for _, point := range []string{"folded", "append", "chunk", "answered", "before-tool", "after-tool", "ack"} {
+	for _, point := range []string{"folded", "append", "stored", "chunk", "answered", "before-tool", "after-tool", "ack"} {
 		t.Run(point, func(t *testing.T) {
 			var frozen atomic.Int64
 			frozen.Store(-1)

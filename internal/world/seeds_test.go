@@ -98,6 +98,11 @@ func (s *schedule) point(ctx context.Context, node int, p agent.Point) error {
 		s.mu.Lock()
 		delete(s.frozen, key)
 		s.mu.Unlock()
+		if p.Name == "stored" { // the answer has not come in time
+			return thread.ErrUnknown
+		}
+	case p.Name == "stored" && s.chance(0.02):
+		return thread.ErrUnknown
 	}
 	return nil
 }
