@@ -142,7 +142,7 @@ func (f *Feed) behind(ctx context.Context) error {
 
 // fill reads what the log holds after the position.
 func (f *Feed) fill(ctx context.Context) error {
-	es, _, err := f.j.readSubject(ctx, f.shard, ">", f.pos+1, batchSize)
+	es, _, err := f.j.readSubject(ctx, f.shard, ">", f.pos+1, batchSize, batchBytes)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return readError(fmt.Errorf("feed of shard %d: %w", f.shard, err))
 	}

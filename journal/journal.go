@@ -52,6 +52,8 @@ type Journal struct {
 	wakers []jetstream.Consumer // of each shard, on wake
 	meta   *Records
 
+	lacks func(*nats.Msg) bool // what the replica that answers reads has not got yet, in tests
+
 	hung     atomic.Int32 // appends in a row without an answer
 	reviving sync.Mutex   // held while Revive is under way
 	revived  atomic.Int64 // when the last try began: when Revive returned, Unix nanoseconds
