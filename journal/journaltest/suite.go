@@ -199,7 +199,9 @@ func nextEntry(t *testing.T, f *journal.Feed) (thread.Entry, []string) {
 		if e != nil {
 			return *e, deltas
 		}
-		deltas = append(deltas, string(d))
+		if d != nil {
+			deltas = append(deltas, string(d))
+		}
 	}
 }
 
