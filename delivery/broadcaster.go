@@ -20,7 +20,8 @@ import (
 	"github.com/netra-systems/switchboard/thread"
 )
 
-// Feed is everything that happens in a shard, in order.
+// Feed is everything that happens in a shard, in order. Its Next returns nothing at all, now and then, if the log was
+// looked at and nothing is missing.
 type Feed interface {
 	Next(ctx context.Context) (e *thread.Entry, u switchboard.UserID, delta []byte, err error)
 	Position() uint64

@@ -256,13 +256,17 @@ func (o *Outbox) replayed(ctx context.Context) (item, bool, error) {
 	return item{}, false, nil
 }
 
-// missed ends the replay, and plans a further one if live frames did not fit behind it.
+// missed ends the replay, and reports whether another follows: one that was asked for meanwhile, else a further one if live
+// frames did not fit behind it.
 func (o *Outbox) missed(p *replay) bool {
 	o.t.mu.Lock()
 	defer o.t.mu.Unlock()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.next, o.current = nil, nil
+	if o.plan != nil { // what does not fit behind that one, its own end finds
+		return true
+	}
 	if !o.overflow {
 		return false
 	}

@@ -85,6 +85,9 @@ func (t *tail) attach(ctx context.Context, o *Outbox, c switchboard.Cursor) erro
 // unknownCursor is the reason of a resync for a cursor that names no event of the user.
 const unknownCursor = "unknown_cursor"
 
+// mostThreads is how many threads are replayed for a device: one that missed more loads the list anew, which costs less.
+const mostThreads = 1000
+
 // goOn plans the replay from a cursor and lets live frames in behind it.
 func (o *Outbox) goOn(ctx context.Context, c switchboard.Cursor) (switchboard.Cursor, *switchboard.Resync, error) {
 	var from *switchboard.Place
@@ -115,8 +118,11 @@ func (o *Outbox) goOn(ctx context.Context, c switchboard.Cursor) (switchboard.Cu
 	p := &replay{after: seq, upTo: o.t.pos, place: o.t.place(seq, chain), runs: o.a.index.Active()}
 	at := p.place
 	if from != nil {
-		p.after, at = from.Seq, *from
-		p.rows = o.a.index.Rows(from.Seq)
+		if rows := o.a.index.Rows(from.Seq); len(rows) > mostThreads {
+			resync = &switchboard.Resync{Reason: "too_far"}
+		} else {
+			p.after, p.rows, at = from.Seq, rows, *from
+		}
 	}
 	o.plan, o.live, o.bytes, o.overflow = p, nil, 0, false
 	o.a.devices[o] = struct{}{}

@@ -26,6 +26,10 @@ type tail struct {
 	watches map[switchboard.ThreadID]map[*func(thread.Entry)]struct{}
 
 	unstored map[*audience]struct{} // whose lists have moved since they were stored
+
+	life  context.Context // ends with the tail; with mu held
+	end   func()
+	loads sync.WaitGroup
 }
 
 // audience is what the tail knows of a user who is here.
@@ -34,7 +38,7 @@ type audience struct {
 	index   *thread.Index
 	whole   bool // the index lacks nothing up to its newest entry
 	devices map[*Outbox]struct{}
-	uses    int           // devices and readers of the index
+	uses    int           // devices and readers of the index, and who loads it
 	loaded  chan struct{} // closed when index or err is set
 	err     error
 	stored  stored
@@ -78,6 +82,7 @@ func newTail(b *Broadcaster, f Feed) *tail {
 		users: map[switchboard.UserID]*audience{}, watches: map[switchboard.ThreadID]map[*func(thread.Entry)]struct{}{},
 		unstored: map[*audience]struct{}{},
 	}
+	t.life, t.end = context.WithCancel(context.Background())
 	t.idle, _ = simplelru.NewLRU(idleUsers, func(u switchboard.UserID, a *audience) {
 		if a.uses == 0 {
 			delete(t.users, u)
@@ -91,6 +96,7 @@ const retryWait = 200 * time.Millisecond
 
 func (t *tail) run(ctx context.Context) {
 	defer t.feed.Close()
+	defer t.stop()
 	for {
 		e, u, delta, err := t.feed.Next(ctx)
 		switch {
@@ -107,10 +113,20 @@ func (t *tail) run(ctx context.Context) {
 			}
 		case e != nil:
 			t.entry(*e)
-		default:
+		case u != "":
 			t.delta(u, delta)
+		default:
+			t.health(nil)
 		}
 	}
+}
+
+// stop ends what is being loaded, and waits for it.
+func (t *tail) stop() {
+	t.mu.Lock()
+	t.end()
+	t.mu.Unlock()
+	t.loads.Wait()
 }
 
 // health notes why the log cannot be followed, and reports whether that is news.
@@ -177,17 +193,21 @@ func (t *tail) delta(u switchboard.UserID, frame []byte) {
 func (t *tail) audience(ctx context.Context, u switchboard.UserID) (*audience, error) {
 	t.mu.Lock()
 	a := t.users[u]
-	first := a == nil
-	if first {
-		a = &audience{user: u, devices: map[*Outbox]struct{}{}, loaded: make(chan struct{})}
+	if a == nil {
+		if t.life.Err() != nil {
+			t.mu.Unlock()
+			return nil, switchboard.Errorf(switchboard.Unavailable, "this node stops")
+		}
+		a = &audience{user: u, devices: map[*Outbox]struct{}{}, loaded: make(chan struct{}), uses: 1}
 		t.users[u] = a
+		t.loads.Go(func() {
+			defer t.release(a)
+			t.load(a)
+		})
 	}
 	a.uses++
 	t.idle.Remove(u)
 	t.mu.Unlock()
-	if first {
-		t.load(ctx, a)
-	}
 	select {
 	case <-a.loaded:
 	case <-ctx.Done():
@@ -201,13 +221,13 @@ func (t *tail) audience(ctx context.Context, u switchboard.UserID) (*audience, e
 	return a, nil
 }
 
-// loadWait bounds the reading of an index; it goes on for others when the first who asked has gone.
+// loadWait bounds the reading of an index; it goes on when those who asked have gone.
 const loadWait = 15 * time.Second
 
 // load reads the index. Entries that the tail passed while it was read are read again, and the tail is waited for where
 // it is behind what was read: from then on the index moves only with the tail.
-func (t *tail) load(ctx context.Context, a *audience) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadWait)
+func (t *tail) load(a *audience) {
+	ctx, cancel := context.WithTimeout(t.life, loadWait)
 	defer cancel()
 	defer close(a.loaded)
 	index, err := t.read(ctx, a)
@@ -233,7 +253,9 @@ func (t *tail) load(ctx context.Context, a *audience) {
 	if err != nil {
 		a.err = err
 		t.mu.Lock()
-		delete(t.users, a.user)
+		if t.users[a.user] == a {
+			delete(t.users, a.user)
+		}
 		t.mu.Unlock()
 	}
 }

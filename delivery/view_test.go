@@ -276,6 +276,57 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
+// TestTooFar: a device that missed more threads than are replayed is told to reload, and given what comes.
+func TestTooFar(t *testing.T) {
+	o := open(new(bytes.Buffer), &past{}, 10)
+	for i := range mostThreads + 1 {
+		o.a.index.Apply(head(i, uint64(i)+1))
+		o.t.pos++
+	}
+	for from, told := range []bool{true, false} {
+		r, err := o.Resume(t.Context(), switchboard.Place{Epoch: "e", Seq: uint64(from), Check: "c"}.Cursor())
+		if err != nil || told != (r.Resync != nil) || told != (len(o.plan.rows) == 0) {
+			t.Errorf("from %d: %+v, %d threads are replayed, %v", from, r, len(o.plan.rows), err)
+		}
+	}
+}
+
+// TestResumeMeanwhile: a device that asks for another place while its replay ends, and whose live frames overflow, is given
+// everything from that place on.
+func TestResumeMeanwhile(t *testing.T) {
+	p := &past{}
+	o := open(new(bytes.Buffer), p, 4)
+	grow := func(from, to uint64) {
+		for seq := from; seq <= to; seq++ {
+			p.entries = append(p.entries, entry(seq))
+			o.t.entry(entry(seq))
+		}
+	}
+	resume := func() {
+		if _, err := o.Resume(t.Context(), switchboard.Place{Epoch: "e", Seq: 1, Check: "c"}.Cursor()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	grow(1, 2)
+	p.done = func() {
+		p.done = nil
+		resume()
+		grow(3, 12)
+	}
+	resume()
+	o.Reply(t.Context(), []byte("first"))
+	wants(t, "before", o, "first", "thread_renamed")
+	if _, ok, err := o.stream(t.Context()); ok || err != nil {
+		t.Fatalf("the stream waits for the reply: %v", err)
+	}
+	o.Reply(t.Context(), []byte("second"))
+	all := []string{"second"}
+	for seq := uint64(2); seq <= 12; seq++ {
+		all = append(all, string(o.t.place(seq, "c").Cursor()))
+	}
+	wants(t, "after", o, append(all, "caught_up")...)
+}
+
 // torn is a journal in which an entry is missing.
 type torn struct{ *past }
 

@@ -57,9 +57,10 @@ func (j *Journal) Append(ctx context.Context, u switchboard.UserID, d thread.Dra
 	}
 	ctx, cancel := context.WithTimeout(ctx, appendWait)
 	defer cancel()
+	began := time.Now()
 	ack, err := j.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data, Header: nats.Header{headerKey: {string(header)}}},
 		jetstream.WithExpectLastSequenceForSubject(at.Seq, fence), jetstream.WithRetryAttempts(0))
-	j.answered(err)
+	j.answered(began, err)
 	if err != nil {
 		return thread.Entry{}, appendError(err)
 	}

@@ -67,8 +67,8 @@ func (j *Journal) flush() error {
 // Position returns the sequence at which the feed began or of the entry given last. Only Next's caller may ask.
 func (f *Feed) Position() uint64 { return f.pos }
 
-// Next waits for what happens next: an entry, or an encoded delta of a user. Errors: ctx's, Unavailable (call again),
-// ErrDamaged.
+// Next waits for what happens next: an entry, or an encoded delta of a user; neither says that the log was looked at and
+// nothing is missing. Errors: ctx's, Unavailable (call again), ErrDamaged.
 func (f *Feed) Next(ctx context.Context) (entry *thread.Entry, user switchboard.UserID, delta []byte, err error) {
 	for {
 		if len(f.ready) > 0 {
@@ -86,7 +86,7 @@ func (f *Feed) Next(ctx context.Context) (entry *thread.Entry, user switchboard.
 			case <-f.check.C:
 				err := f.behind(ctx)
 				f.check.Reset(checkEvery) // a tick that came while the engine did not answer is no check of two seconds later
-				if err != nil {
+				if err != nil || len(f.ready) == 0 {
 					return nil, "", nil, err
 				}
 				continue
@@ -142,7 +142,7 @@ func (f *Feed) behind(ctx context.Context) error {
 
 // fill reads what the log holds after the position.
 func (f *Feed) fill(ctx context.Context) error {
-	es, _, err := f.j.readSubject(ctx, f.shard, ">", f.pos+1, batchSize)
+	es, _, err := f.j.readSubject(ctx, f.shard, ">", f.pos+1, batchSize, batchBytes)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return readError(fmt.Errorf("feed of shard %d: %w", f.shard, err))
 	}
@@ -161,6 +161,9 @@ func (f *Feed) Listen(u switchboard.UserID) (ignore func(), err error) {
 		err = f.j.flush()
 	}
 	if err != nil {
+		if sub != nil {
+			sub.Unsubscribe()
+		}
 		return nil, readError(err)
 	}
 	return func() { sub.Unsubscribe() }, nil

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,8 +52,11 @@ type Journal struct {
 	wakers []jetstream.Consumer // of each shard, on wake
 	meta   *Records
 
-	hung    atomic.Int32 // appends in a row without an answer
-	revived atomic.Int64 // when Revive was last called, Unix nanoseconds
+	lacks func(*nats.Msg) bool // what the replica that answers reads has not got yet, in tests
+
+	hung     atomic.Int32 // appends in a row without an answer
+	reviving sync.Mutex   // held while Revive is under way
+	revived  atomic.Int64 // when the last try began: when Revive returned, Unix nanoseconds
 }
 
 // Open connects and makes what is missing of the streams. Errors: Unavailable.

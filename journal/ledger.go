@@ -119,47 +119,71 @@ func (j *Journal) Keep(ctx context.Context) error {
 	}
 }
 
-// keep writes the ledger if it has moved.
+// keep writes the ledger if it has moved, and returns the one that is written. If another node has just written its own, the
+// next round compares again.
 func (j *Journal) keep(ctx context.Context, kept ledger) (ledger, error) {
 	now, err := j.ends(ctx)
 	if err != nil || maps.Equal(now, kept) {
 		return kept, err
 	}
-	return now, j.meta.put(ctx, ledgerKey, now)
+	_, revision, err := j.meta.Get(ctx, ledgerKey)
+	if err == nil || switchboard.CodeOf(err) == switchboard.NotFound {
+		err = j.meta.put(ctx, ledgerKey, now, revision)
+	}
+	switch switchboard.CodeOf(err) {
+	case "":
+		return now, nil
+	case switchboard.Conflict:
+		return kept, nil
+	}
+	return kept, err
 }
 
-// put stores a value as JSON, whatever was there: the last writer wins.
-func (r *Records) put(ctx context.Context, key string, v any) error {
+// put stores a value as JSON in place of the one with a revision, 0 if there was none.
+func (r *Records) put(ctx context.Context, key string, v any, revision uint64) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	_, revision, err := r.Get(ctx, key)
-	switch switchboard.CodeOf(err) {
-	case switchboard.NotFound:
+	if revision == 0 {
 		_, err = r.Create(ctx, key, b)
-	case "":
+	} else {
 		_, err = r.Update(ctx, key, b, revision)
-	}
-	if switchboard.CodeOf(err) == switchboard.Conflict {
-		return nil // another node has just written its own
 	}
 	return err
 }
 
-// load reads a value; false if there is none.
-func (r *Records) load(ctx context.Context, key string, v any) (bool, error) {
-	b, _, err := r.Get(ctx, key)
+// load reads a value and returns its revision, 0 if there is none.
+func (r *Records) load(ctx context.Context, key string, v any) (revision uint64, err error) {
+	b, revision, err := r.Get(ctx, key)
 	if switchboard.CodeOf(err) == switchboard.NotFound {
-		return false, nil
+		return 0, nil
 	}
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return false, fmt.Errorf("%w: %s: %w", ErrDamaged, key, err)
+		return 0, fmt.Errorf("%w: %s: %w", ErrDamaged, key, err)
 	}
-	return true, nil
+	return revision, nil
+}
+
+// amend changes what is known to be damaged, unless change returns false. Another node may do so at the same time.
+func (j *Journal) amend(ctx context.Context, change func(*damage) bool) (changed bool, err error) {
+	for try := 1 - readTries; ; try++ {
+		var d damage
+		revision, err := j.meta.load(ctx, damageKey, &d)
+		if err != nil || !change(&d) {
+			return false, err
+		}
+		err = j.meta.put(ctx, damageKey, d, revision)
+		if switchboard.CodeOf(err) != switchboard.Conflict {
+			return err == nil, err
+		}
+		if err := again(ctx, try, err); err != nil {
+			return false, err
+		}
+	}
 }
 
 // audit compares the streams with the ledger. What has come back shorter or as another makes a new epoch.
@@ -289,27 +313,23 @@ func (j *Journal) entriesOf(ctx context.Context, shard int, u switchboard.UserID
 // Damaged notes what was found, but for what has been accepted, until Accept. If the journal is being opened, the next
 // epoch begins at once.
 func (j *Journal) Damaged(ctx context.Context, texts []string, opening bool) error {
-	var d damage
-	if _, err := j.meta.load(ctx, damageKey, &d); err != nil {
-		return err
-	}
-	texts = slices.DeleteFunc(texts, func(t string) bool { return slices.Contains(d.Accepted, t) })
-	if len(texts) == 0 {
-		return nil
-	}
-	d.Found = time.Now()
-	for _, t := range texts {
-		if !slices.Contains(d.Texts, t) {
-			d.Texts = append(d.Texts, t)
+	changed, err := j.amend(ctx, func(d *damage) bool {
+		texts = slices.DeleteFunc(texts, func(t string) bool { return slices.Contains(d.Accepted, t) })
+		d.Found = time.Now()
+		for _, t := range texts {
+			if !slices.Contains(d.Texts, t) {
+				d.Texts = append(d.Texts, t)
+			}
 		}
-	}
-	if err := j.meta.put(ctx, damageKey, d); err != nil || !opening {
+		return len(texts) > 0
+	})
+	if err != nil || !changed || !opening {
 		return err
 	}
 	if err := j.newEpoch(ctx); err != nil {
 		return err
 	}
-	_, err := j.keep(ctx, nil)
+	_, err = j.keep(ctx, nil)
 	return err
 }
 
@@ -335,12 +355,11 @@ func (j *Journal) Damage(ctx context.Context) ([]string, error) {
 
 // Accept says that an operator knows what was lost, and what a check has found, and goes on without it.
 func (j *Journal) Accept(ctx context.Context, findings []string) error {
-	var d damage
-	if _, err := j.meta.load(ctx, damageKey, &d); err != nil {
-		return err
-	}
-	d.Accepted = append(append(d.Accepted, d.Texts...), findings...)
-	slices.Sort(d.Accepted)
-	d.Texts, d.Accepted = nil, slices.Compact(d.Accepted)
-	return j.meta.put(ctx, damageKey, d)
+	_, err := j.amend(ctx, func(d *damage) bool {
+		d.Accepted = append(append(d.Accepted, d.Texts...), findings...)
+		slices.Sort(d.Accepted)
+		d.Texts, d.Accepted = nil, slices.Compact(d.Accepted)
+		return true
+	})
+	return err
 }

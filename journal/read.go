@@ -59,7 +59,7 @@ func (j *Journal) getFrom(ctx context.Context, stream string, r getRequest, fn f
 	subject := "$JS.API.DIRECT.GET." + stream
 	if r.Batch == 0 && len(r.MultiLast) == 0 {
 		m, err := conn.RequestWithContext(ctx, subject, b)
-		if err != nil || m.Header.Get("Status") != "" {
+		if err != nil || m.Header.Get("Status") != "" || j.lacks != nil && j.lacks(m) {
 			return false, err
 		}
 		return false, fn(m)
@@ -93,6 +93,9 @@ func (j *Journal) getFrom(ctx context.Context, stream string, r getRequest, fn f
 			return false, fmt.Errorf("direct get: an answer is missing")
 		}
 		pending = left
+		if j.lacks != nil && j.lacks(m) {
+			continue
+		}
 		if err := fn(m); err != nil {
 			return false, err
 		}
@@ -145,10 +148,10 @@ func entryOf(m *nats.Msg, subject string) (thread.Entry, error) {
 	return e, nil
 }
 
-// readSubject reads up to batch entries of a literal subject (or of the shard, if it is ">") from a sequence on, and
-// reports whether there are more.
-func (j *Journal) readSubject(ctx context.Context, shard int, subject string, from uint64, batch int) (es []thread.Entry, more bool, err error) {
-	r := getRequest{Seq: max(from, 1), Next: subject, Batch: batch, MaxBytes: batchBytes}
+// readSubject reads up to batch entries, of at most so many bytes unless it is one, of a literal subject (or of the shard,
+// if it is ">") from a sequence on, and reports whether there are more.
+func (j *Journal) readSubject(ctx context.Context, shard int, subject string, from uint64, batch, bytes int) (es []thread.Entry, more bool, err error) {
+	r := getRequest{Seq: max(from, 1), Next: subject, Batch: batch, MaxBytes: bytes}
 	more, err = j.get(ctx, shard, r, func(m *nats.Msg) error {
 		e, err := entryOf(m, m.Header.Get("Nats-Subject"))
 		es = append(es, e)
@@ -164,7 +167,7 @@ const batchSize = 256
 func (j *Journal) readAll(ctx context.Context, shard int, subject string, from, upTo uint64) ([]thread.Entry, error) {
 	var out []thread.Entry
 	for {
-		page, more, err := j.readSubject(ctx, shard, subject, from, batchSize)
+		page, more, err := j.readSubject(ctx, shard, subject, from, batchSize, batchBytes)
 		if err != nil {
 			return nil, err
 		}
@@ -181,7 +184,7 @@ func (j *Journal) readAll(ctx context.Context, shard int, subject string, from, 
 	}
 }
 
-// readTries bounds how often a thread is read again because entries came in between.
+// readTries bounds how often a thread is read again at once because entries came in between.
 const readTries = 20
 
 // Read returns the entries of a thread after a position: without gaps, and chained to it. Errors: Unavailable,
@@ -196,7 +199,7 @@ func (j *Journal) Read(ctx context.Context, u switchboard.UserID, t switchboard.
 	if err != nil {
 		return nil, switchboard.Errorf(switchboard.NotFound, "no such thing").At("thread_id")
 	}
-	for range readTries {
+	for try := 1 - readTries; ; try++ {
 		a, err := j.readAll(ctx, s, in, after.Seq+1, math.MaxUint64)
 		if err != nil {
 			return nil, readError(err)
@@ -217,9 +220,13 @@ func (j *Journal) Read(ctx context.Context, u switchboard.UserID, t switchboard.
 		if whole {
 			return all, nil
 		}
+		if err := again(ctx, try, errMissing); err != nil {
+			return nil, err
+		}
 	}
-	return nil, fmt.Errorf("%w: entries of a thread are missing", ErrDamaged)
 }
+
+var errMissing = fmt.Errorf("%w: entries of a thread are missing", ErrDamaged)
 
 // Newest returns a thread's newest entry; false if there is none. Errors: Unavailable, ErrDamaged.
 func (j *Journal) Newest(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID) (newest thread.Entry, found bool, err error) {
@@ -282,20 +289,23 @@ func contiguous(es []thread.Entry, at thread.Position) (bool, error) {
 	return true, nil
 }
 
-// Page returns up to limit entries of a thread with numbers above after, without gaps, starting to read at a sequence
-// at or below the first of them. Errors: Unavailable, ErrDamaged.
-func (j *Journal) Page(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, fromSeq, after uint64, limit int) ([]thread.Entry, error) {
-	for range readTries {
-		out, whole, err := j.page(ctx, u, t, fromSeq, after, limit)
+// Page returns up to limit entries of a thread with numbers above after, without gaps and not ending before n, which the
+// thread had come to, starting to read at a sequence at or below the first of them. Errors: Unavailable, ErrDamaged.
+func (j *Journal) Page(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, fromSeq, after, n uint64, limit int) ([]thread.Entry, error) {
+	for try := 1 - readTries; ; try++ {
+		out, whole, err := j.page(ctx, u, t, fromSeq, after, n, limit)
 		if err != nil || whole {
 			return out, err
 		}
+		if err := again(ctx, try, errMissing); err != nil {
+			return nil, err
+		}
 	}
-	return nil, fmt.Errorf("%w: entries of a thread are missing", ErrDamaged)
 }
 
-// page reads a page once; it is not whole if there is a gap, which may be an entry that came while it was read.
-func (j *Journal) page(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, fromSeq, after uint64, limit int) (out []thread.Entry, whole bool, err error) {
+// page reads a page once; it is not whole if there is a gap, which may be an entry that came while it was read, or if it
+// ends early.
+func (j *Journal) page(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, fromSeq, after, n uint64, limit int) (out []thread.Entry, whole bool, err error) {
 	s := j.Shard(u)
 	var readers []*reader
 	for _, direction := range []string{"in", "out"} {
@@ -323,34 +333,33 @@ func (j *Journal) page(ctx context.Context, u switchboard.UserID, t switchboard.
 			whole = whole && e.Header.N == after+uint64(len(out))
 		}
 	}
-	return out, whole, nil
+	return out, whole && after+uint64(len(out)) >= min(n, after+uint64(limit)), nil
 }
 
-// Since returns the user's entries after a sequence, in order. It looks first how far they go: a user who has been away
-// costs nothing. Errors: Unavailable, ErrDamaged.
+// Since returns the user's entries after a sequence, in order, up to the newest that the leader has. It looks first where
+// that is: a user who has been away costs nothing. Errors: Unavailable, ErrDamaged.
 func (j *Journal) Since(ctx context.Context, u switchboard.UserID, after uint64) ([]thread.Entry, error) {
 	s := j.Shard(u)
 	subject, err := userSubject(s, u)
 	if err != nil {
 		return nil, err
 	}
-	var newest uint64
-	_, err = j.get(ctx, s, getRequest{Last: subject}, func(m *nats.Msg) error {
-		e, err := entryOf(m, m.Header.Get("Nats-Subject"))
-		newest = e.Seq
-		return err
-	})
-	if err != nil {
-		return nil, readError(err)
+	for try := 0; ; try++ {
+		newest, err := j.newestSeq(ctx, s, subject)
+		if err != nil || newest <= after {
+			return nil, err
+		}
+		es, err := j.readAll(ctx, s, subject, after+1, newest)
+		if err != nil {
+			return nil, readError(err)
+		}
+		if n := len(es); n > 0 && es[n-1].Seq == newest {
+			return es, nil
+		}
+		if err := again(ctx, try, switchboard.Errorf(switchboard.Unavailable, "the store lacks the user's newest entry")); err != nil {
+			return nil, err
+		}
 	}
-	if newest <= after {
-		return nil, nil
-	}
-	es, err := j.readAll(ctx, s, subject, after+1, newest)
-	if err != nil {
-		return nil, readError(err)
-	}
-	return es, nil
 }
 
 // Heads returns the newest entry of each thread of the user, oldest first. Its events may lack everything but the

@@ -1,7 +1,9 @@
 package journal
 
 import (
+	"container/heap"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -13,18 +15,19 @@ import (
 
 // reader reads a literal subject in order, a batch at a time.
 type reader struct {
-	subject string
-	from    uint64
-	buffer  []thread.Entry
-	batch   int
-	done    bool
+	subject     string
+	from        uint64
+	buffer      []thread.Entry
+	batch       int
+	most, bytes int // bounds of a batch
+	done        bool
 }
 
 // peek returns the reader's next entry, nil at the end.
 func (r *reader) peek(ctx context.Context, j *Journal, shard int) (*thread.Entry, error) {
 	if len(r.buffer) == 0 && !r.done {
-		r.batch = min(max(16, 4*r.batch), batchSize)
-		page, more, err := j.readSubject(ctx, shard, r.subject, r.from, r.batch)
+		r.batch = min(max(16, 4*r.batch), r.most)
+		page, more, err := j.readSubject(ctx, shard, r.subject, r.from, r.batch, r.bytes)
 		if err != nil {
 			return nil, readError(err)
 		}
@@ -39,27 +42,60 @@ func (r *reader) peek(ctx context.Context, j *Journal, shard int) (*thread.Entry
 	return &r.buffer[0], nil
 }
 
+// take returns the entry that peek showed.
+func (r *reader) take() thread.Entry {
+	e := r.buffer[0]
+	r.buffer[0] = thread.Entry{}
+	r.buffer = r.buffer[1:]
+	return e
+}
+
+// front is a heap of readers by their next entries.
+type front []*reader
+
+func (f front) Len() int           { return len(f) }
+func (f front) Less(i, k int) bool { return f[i].buffer[0].Seq < f[k].buffer[0].Seq }
+func (f front) Swap(i, k int)      { f[i], f[k] = f[k], f[i] }
+func (f *front) Push(r any)        { *f = append(*f, r.(*reader)) }
+func (f *front) Pop() any {
+	last := len(*f) - 1
+	r := (*f)[last]
+	*f = (*f)[:last]
+	return r
+}
+
+// What the readers of a merge hold together, but for one entry of each, which the engine gives in any case.
+const (
+	mergeEntries = 8192
+	mergeBytes   = 8 << 20
+)
+
 // merge returns a function that gives the entries of several subjects in the order in which they were stored; false at
 // the end.
 func (j *Journal) merge(shard int, readers []*reader) func(context.Context) (thread.Entry, bool, error) {
+	for _, r := range readers {
+		r.most, r.bytes = max(1, min(batchSize, mergeEntries/len(readers))), max(1, min(batchBytes, mergeBytes/len(readers)))
+	}
+	var known front
+	unknown := slices.Clone(readers) // readers whose next entry has not been looked at
 	return func(ctx context.Context) (thread.Entry, bool, error) {
-		var first *reader
-		var next *thread.Entry
-		for _, r := range readers {
-			e, err := r.peek(ctx, j, shard)
+		for len(unknown) > 0 {
+			last := len(unknown) - 1
+			e, err := unknown[last].peek(ctx, j, shard)
 			if err != nil {
 				return thread.Entry{}, false, err
 			}
-			if e != nil && (next == nil || e.Seq < next.Seq) {
-				first, next = r, e
+			if e != nil {
+				heap.Push(&known, unknown[last])
 			}
+			unknown = unknown[:last]
 		}
-		if next == nil {
+		if len(known) == 0 {
 			return thread.Entry{}, false, nil
 		}
-		e := *next
-		first.buffer = first.buffer[1:]
-		return e, true, nil
+		r := heap.Pop(&known).(*reader)
+		unknown = append(unknown, r)
+		return r.take(), true, nil
 	}
 }
 
@@ -69,66 +105,102 @@ func (j *Journal) merge(shard int, readers []*reader) func(context.Context) (thr
 // ErrDamaged if an entry is missing: what is given is without gaps. Of a thread that has been deleted, or is deleted
 // meanwhile, nothing more is given but its tombstone: its entries are being erased, some before they are read.
 func (j *Journal) Replay(u switchboard.UserID, rows []*thread.Row, after, upTo uint64) func(context.Context) (thread.Entry, bool, error) {
-	s := j.Shard(u)
+	r := &replay{j: j, user: u, rows: rows, last: after, upTo: upTo}
+	return r.give
+}
+
+type replay struct {
+	j          *Journal
+	user       switchboard.UserID
+	rows       []*thread.Row
+	last, upTo uint64 // last: what has been given
+	next       func(context.Context) (thread.Entry, bool, error)
+	count      *counted
+}
+
+// give gives the next entry. If one is missing, it is read again from the one given last on: a replica may be behind.
+func (r *replay) give(ctx context.Context) (thread.Entry, bool, error) {
+	for try := 0; ; try++ {
+		e, ok, err := r.read(ctx)
+		if ok {
+			r.last = e.Seq
+		}
+		if !errors.Is(err, ErrDamaged) {
+			return e, ok, err
+		}
+		r.next = nil
+		if err := again(ctx, try, err); err != nil {
+			return thread.Entry{}, false, err
+		}
+	}
+}
+
+// begin reads how far each thread had come at the last entry given, and goes on from there.
+func (r *replay) begin(ctx context.Context) (err error) {
+	s := r.j.Shard(r.user)
 	var readers []*reader
-	for _, r := range rows {
+	for _, row := range r.rows {
 		for _, direction := range []string{"in", "out"} {
-			subject, err := threadSubject(s, u, r.Summary.ThreadID, direction)
+			subject, err := threadSubject(s, r.user, row.Summary.ThreadID, direction)
 			if err != nil {
 				continue // no such thread can exist
 			}
-			readers = append(readers, &reader{subject: subject, from: after + 1})
+			readers = append(readers, &reader{subject: subject, from: r.last + 1})
 		}
 	}
-	next := j.merge(s, readers)
-	var count *counted
-	return func(ctx context.Context) (e thread.Entry, ok bool, err error) {
-		if count == nil {
-			if count, err = j.count(ctx, u, rows, readers, after); err != nil {
-				return thread.Entry{}, false, err
-			}
+	next := r.j.merge(s, readers)
+	if r.count, err = r.j.count(ctx, r.user, r.rows, readers, r.last); err == nil {
+		r.next = next
+	}
+	return err
+}
+
+func (r *replay) read(ctx context.Context) (e thread.Entry, ok bool, err error) {
+	if r.next == nil {
+		if err := r.begin(ctx); err != nil {
+			return thread.Entry{}, false, err
 		}
-		for {
-			e, ok, err = next(ctx)
-			switch {
-			case err != nil:
+	}
+	for {
+		e, ok, err = r.next(ctx)
+		switch {
+		case err != nil:
+			return thread.Entry{}, false, err
+		case !ok || e.Seq > r.upTo:
+			return thread.Entry{}, false, r.ended(ctx)
+		case e.Event.Type == switchboard.ThreadDeleted:
+			return e, true, nil
+		}
+		follows, live := r.count.take(e)
+		switch {
+		case follows:
+			return e, true, nil
+		case live:
+			if err := r.gap(ctx, e.Event.ThreadID); err != nil {
 				return thread.Entry{}, false, err
-			case !ok || e.Seq > upTo:
-				return thread.Entry{}, false, j.ended(ctx, u, count)
-			case e.Event.Type == switchboard.ThreadDeleted:
-				return e, true, nil
-			}
-			follows, live := count.take(e)
-			switch {
-			case follows:
-				return e, true, nil
-			case live:
-				if err := j.gap(ctx, u, count, e.Event.ThreadID); err != nil {
-					return thread.Entry{}, false, err
-				}
 			}
 		}
 	}
 }
 
 // gap is an entry that is missing, unless its thread has been deleted meanwhile: then nothing more of it is live.
-func (j *Journal) gap(ctx context.Context, u switchboard.UserID, c *counted, t switchboard.ThreadID) error {
-	e, found, err := j.Newest(ctx, u, t)
+func (r *replay) gap(ctx context.Context, t switchboard.ThreadID) error {
+	e, found, err := r.j.Newest(ctx, r.user, t)
 	if err != nil {
 		return err
 	}
 	if found && e.Header.Summary.Created.IsZero() {
-		delete(c.to, t)
+		delete(r.count.to, t)
 		return nil
 	}
-	return fmt.Errorf("%w: a thread has a gap near its entry %d", ErrDamaged, c.at[t])
+	return fmt.Errorf("%w: a thread has a gap near its entry %d", ErrDamaged, r.count.at[t])
 }
 
 // ended checks that each thread was given to its end.
-func (j *Journal) ended(ctx context.Context, u switchboard.UserID, c *counted) error {
-	for t, n := range c.to {
-		if c.at[t] < n {
-			if err := j.gap(ctx, u, c, t); err != nil {
+func (r *replay) ended(ctx context.Context) error {
+	for t, n := range r.count.to {
+		if r.count.at[t] < n {
+			if err := r.gap(ctx, t); err != nil {
 				return err
 			}
 		}

@@ -49,27 +49,36 @@ func (j *Journal) writable(reserve bool) error {
 	return nil
 }
 
-// retry reports whether it is time to try again, and has the engine started anew before.
+// retry reports whether it is time to try again, and has the engine started anew before. One tries: nobody waits for it.
 func (j *Journal) retry() bool {
-	now, last := time.Now().UnixNano(), j.revived.Load()
-	if now-last < int64(reviveEvery) || !j.revived.CompareAndSwap(last, now) {
+	if !j.reviving.TryLock() {
+		return false
+	}
+	defer j.reviving.Unlock()
+	if j.hangs() == nil { // another has just revived it
+		return true
+	}
+	if time.Now().UnixNano()-j.revived.Load() < int64(reviveEvery) {
 		return false
 	}
 	if j.cfg.Revive == nil {
+		j.revived.Store(time.Now().UnixNano())
 		return true
 	}
-	if j.cfg.Revive() != nil {
-		return false
+	err := j.cfg.Revive()
+	j.revived.Store(time.Now().UnixNano())
+	if err == nil {
+		j.hung.Store(0)
 	}
-	j.hung.Store(0)
-	return true
+	return err == nil
 }
 
-// answered counts appends without an answer.
-func (j *Journal) answered(err error) {
-	if errors.Is(err, context.DeadlineExceeded) {
-		j.hung.Add(1)
-	} else {
+// answered counts appends without an answer; one that began before the engine was started anew tells nothing of it.
+func (j *Journal) answered(began time.Time, err error) {
+	switch {
+	case !errors.Is(err, context.DeadlineExceeded):
 		j.hung.Store(0)
+	case began.UnixNano() > j.revived.Load():
+		j.hung.Add(1)
 	}
 }

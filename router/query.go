@@ -76,47 +76,55 @@ func (r *Router) getThread(ctx context.Context, c Caller, m switchboard.Message)
 	if limit == 0 {
 		limit = r.limits.PageEvents
 	}
-	after, from, limit, err := r.extent(ctx, c.User.ID, id, *p, limit)
+	x, err := r.extent(ctx, c.User.ID, id, *p, limit)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := r.cfg.Journal.Page(ctx, c.User.ID, id, from, after, limit+1)
+	entries, err := r.cfg.Journal.Page(ctx, c.User.ID, id, x.from, x.after, x.n, x.limit+1)
 	if err != nil {
 		return nil, err
 	}
 	if slices.ContainsFunc(entries, func(e thread.Entry) bool { return e.Event.Type == switchboard.ThreadDeleted }) {
 		return nil, noThread() // deleted by another node, a moment ago
 	}
-	return r.page(entries, limit, p.Before > 0), nil
+	return r.page(entries, x.limit, p.Before > 0), nil
 }
 
-// extent returns the number after which a page begins, where to start reading, and how many events it has at most.
-// Errors: NotFound.
-func (r *Router) extent(ctx context.Context, u switchboard.UserID, id switchboard.ThreadID, p switchboard.GetThread, limit int) (after, from uint64, n int, err error) {
+// extent is what a page is read of: it begins after a number, which is read from a sequence on, has at most limit events,
+// and is of a thread that has come to n.
+type extent struct {
+	after, from, n uint64
+	limit          int
+}
+
+// extent reads how far the thread has come. Errors: NotFound.
+func (r *Router) extent(ctx context.Context, u switchboard.UserID, id switchboard.ThreadID, p switchboard.GetThread, limit int) (extent, error) {
 	s, err := r.cache.take(ctx, u, id)
 	if err != nil {
-		return 0, 0, 0, err
+		return extent{}, err
 	}
 	defer s.give()
 	if err := s.know(ctx, r.cfg.Journal); err != nil {
-		return 0, 0, 0, err
+		return extent{}, err
 	}
 	if s.state.N <= max(p.After, p.Before) {
 		if _, err := s.state.Advance(ctx, r.cfg.Journal); err != nil {
-			return 0, 0, 0, err
+			return extent{}, err
 		}
 	}
 	if !s.state.Exists() {
-		return 0, 0, 0, noThread()
+		return extent{}, noThread()
 	}
-	if p.Before == 0 {
-		return p.After, s.state.SeqAt(p.After + 1), limit, nil
+	x := extent{after: p.After, n: s.state.N, limit: limit}
+	if p.Before > 0 {
+		before := min(p.Before, x.n+1)
+		if x.after = 0; before > uint64(limit)+1 {
+			x.after = before - 1 - uint64(limit)
+		}
+		x.limit = int(before - 1 - x.after)
 	}
-	before := min(p.Before, s.state.N+1)
-	if before > uint64(limit)+1 {
-		after = before - 1 - uint64(limit)
-	}
-	return after, s.state.SeqAt(after + 1), int(before - 1 - after), nil
+	x.from = s.state.SeqAt(x.after + 1)
+	return x, nil
 }
 
 func noThread() error {

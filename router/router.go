@@ -36,7 +36,7 @@ type Device interface {
 // Journal is what the router writes to and reads of the log.
 type Journal interface {
 	thread.Store
-	Page(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, fromSeq, after uint64, limit int) ([]thread.Entry, error)
+	Page(ctx context.Context, u switchboard.UserID, t switchboard.ThreadID, fromSeq, after, n uint64, limit int) ([]thread.Entry, error)
 }
 
 // Threads gives the list of a user's threads.

@@ -141,7 +141,7 @@ func (l *memoryLog) Newest(context.Context, switchboard.UserID, switchboard.Thre
 	return thread.Entry{}, false, nil
 }
 
-func (l *memoryLog) Page(context.Context, switchboard.UserID, switchboard.ThreadID, uint64, uint64, int) ([]thread.Entry, error) {
+func (l *memoryLog) Page(context.Context, switchboard.UserID, switchboard.ThreadID, uint64, uint64, uint64, int) ([]thread.Entry, error) {
 	return nil, nil
 }
 
