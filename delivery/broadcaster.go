@@ -36,6 +36,7 @@ type Journal interface {
 	LoadIndex(ctx context.Context, u switchboard.UserID) (base string, list, recent []byte, err error)
 	SaveIndex(ctx context.Context, u switchboard.UserID, list []byte) (base string, err error)
 	SaveRecent(ctx context.Context, u switchboard.UserID, base string, recent []byte) error
+	Stored(u switchboard.UserID) uint64
 	At(ctx context.Context, u switchboard.UserID, seq uint64) (thread.Entry, bool, error)
 	Replay(u switchboard.UserID, rows []*thread.Row, after, upTo uint64) func(context.Context) (thread.Entry, bool, error)
 	Snapshot(ctx context.Context, u switchboard.UserID, r switchboard.RunID) ([][]byte, error)
@@ -137,6 +138,12 @@ func (b *Broadcaster) Index(ctx context.Context, u switchboard.UserID, fn func(*
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return fn(a.index)
+}
+
+// CatchUp waits until the list of a user holds what was appended on this node: whoever was told that something is stored
+// must find it there. Errors: Unavailable.
+func (b *Broadcaster) CatchUp(ctx context.Context, u switchboard.UserID) error {
+	return b.tail(u).wait(ctx, b.cfg.Journal.Stored(u))
 }
 
 // Ready returns why the log cannot be followed, nil if it can.

@@ -64,8 +64,16 @@ func (j *Journal) Append(ctx context.Context, u switchboard.UserID, d thread.Dra
 	if err != nil {
 		return thread.Entry{}, appendError(err)
 	}
+	for own := &j.own[s]; ; {
+		if last := own.Load(); last >= ack.Sequence || own.CompareAndSwap(last, ack.Sequence) {
+			break
+		}
+	}
 	return thread.Entry{User: u, Seq: ack.Sequence, Event: d.Event, Header: d.Header, Data: data}, nil
 }
+
+// Stored returns the sequence of the newest entry of a user's shard that was appended here, 0 if none was.
+func (j *Journal) Stored(u switchboard.UserID) uint64 { return j.own[j.Shard(u)].Load() }
 
 // chain returns the value that binds an event to all before it: 64 bits in hex.
 func chain(previous string, data []byte) string {

@@ -52,6 +52,8 @@ type Journal struct {
 	wakers []jetstream.Consumer // of each shard, on wake
 	meta   *Records
 
+	own []atomic.Uint64 // sequence of the newest entry of each shard that was appended here
+
 	lacks func(*nats.Msg) bool // what the replica that answers reads has not got yet, in tests
 
 	hung     atomic.Int32 // appends in a row without an answer
@@ -124,6 +126,7 @@ func (j *Journal) open(ctx context.Context) (err error) {
 	if j.shards, err = strconv.Atoi(shards); err != nil || j.shards < 1 {
 		return fmt.Errorf("%w: shards = %q", ErrDamaged, shards)
 	}
+	j.own = make([]atomic.Uint64, j.shards)
 	if j.epoch, err = j.fixed(ctx, epochKey, randomEpoch()); err != nil {
 		return err
 	}

@@ -19,6 +19,8 @@ func (noThreads) Index(_ context.Context, _ switchboard.UserID, fn func(*thread.
 	return fn(thread.NewIndex(nil))
 }
 
+func (noThreads) CatchUp(context.Context, switchboard.UserID) error { return nil }
+
 // stalled is a store whose writes hang, as a full or frozen disk's do.
 type stalled struct {
 	Journal

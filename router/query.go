@@ -52,6 +52,9 @@ func inPayload(err error) error {
 
 func (r *Router) listThreads(ctx context.Context, c Caller, m switchboard.Message) (any, error) {
 	var page switchboard.ThreadList
+	if err := r.cfg.Threads.CatchUp(ctx, c.User.ID); err != nil {
+		return nil, err
+	}
 	err := r.cfg.Threads.Index(ctx, c.User.ID, func(x *thread.Index) (err error) {
 		page, err = x.List(*m.Payload.(*switchboard.ListThreads), r.limits)
 		return err

@@ -42,6 +42,8 @@ type Journal interface {
 // Threads gives the list of a user's threads.
 type Threads interface {
 	Index(ctx context.Context, u switchboard.UserID, fn func(*thread.Index) error) error
+	// CatchUp waits until the list holds what was appended on this node.
+	CatchUp(ctx context.Context, u switchboard.UserID) error
 }
 
 // Quality answers what is asked about the quality of answers.

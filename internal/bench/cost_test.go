@@ -152,6 +152,8 @@ func (noThreads) Index(_ context.Context, _ switchboard.UserID, fn func(*thread.
 	return fn(thread.NewIndex(nil))
 }
 
+func (noThreads) CatchUp(context.Context, switchboard.UserID) error { return nil }
+
 // BenchmarkDelivered measures what an event and a delta cost from the feed to the writers of the user's devices, against
 // a value handed from one goroutine to another.
 func BenchmarkDelivered(b *testing.B) {

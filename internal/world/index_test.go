@@ -119,3 +119,29 @@ func list(t *testing.T, ctx context.Context, n *world.Node, d *world.Device) (ou
 		}
 	}
 }
+
+// TestListHoldsWhatWasAcknowledged: whoever was told that a thread was renamed finds the new name in the list, however late
+// the signals are.
+func TestListHoldsWhatWasAcknowledged(t *testing.T) {
+	in(t, world.Config{Lose: func(int, int, int) bool { return true }}, func(t *testing.T, ctx context.Context, w *world.World) {
+		n := w.Start()
+		d := connect(t, ctx, n, "alice")
+		defer d.Disconnect()
+		ack, err := d.Say(ctx, "", "What is 6 * 7?")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, title := range []string{"a", "b", "c"} {
+			if _, err := d.Send(ctx, switchboard.Message{ID: client.NewID(), ThreadID: string(ack.ThreadID), Payload: &switchboard.RenameThread{Title: title}}); err != nil {
+				t.Fatal(err)
+			}
+			other := world.NewDevice(d.Token)
+			if got := list(t, ctx, n, other); len(got) != 1 || got[0].Title != title {
+				t.Errorf("after %q the list is %+v", title, got)
+			}
+		}
+		if _, err := d.AwaitEnd(ctx, ack.RunID); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
