@@ -167,10 +167,18 @@ func browserPages(t *testing.T, browser context.Context) {
 	b.click(fmt.Sprintf(".chats a[href='#%s']", last.ThreadID))
 	b.until(`document.querySelector("#earlier")?.checkVisibility() || document.querySelectorAll(".run").length === 46`)
 	b.until(`(({ scrollTop: top, scrollHeight: all, clientHeight: seen }) => all - top - seen < 2)(document.querySelector("#scroll"))`)
-	for js[bool](b, `Boolean(document.querySelector("#earlier"))`) {
-		runs := b.count(".run")
-		js[bool](b, `(document.querySelector("#scroll").scrollTop = 0, true)`)
-		b.click("#earlier")
+	for {
+		// In one go: the page may still be reading, and the button be gone before the mouse is there.
+		runs := js[int](b, `(() => {
+			const more = document.querySelector("#earlier");
+			if (!more) return -1;
+			document.querySelector("#scroll").scrollTop = 0;
+			more.click();
+			return document.querySelectorAll(".run").length;
+		})()`)
+		if runs < 0 {
+			break
+		}
 		b.until(fmt.Sprintf(`document.querySelectorAll(".run").length > %d`, runs))
 		if at := js[float64](b, `document.querySelector("#scroll").scrollTop`); at < 100 {
 			t.Errorf("the reader is taken away from the place, to %v", at)
