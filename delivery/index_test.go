@@ -12,27 +12,27 @@ import (
 	"github.com/netra-systems/switchboard/thread"
 )
 
-// library is a log of one user with many threads, and what is stored of the list.
-type library struct {
+// archive is a log of one user with many threads, and what is stored of the list.
+type archive struct {
 	Journal
 	heads []thread.Entry
 	since func() ([]thread.Entry, error)
 	saved []byte
 }
 
-func (l *library) LoadIndex(context.Context, switchboard.UserID) (string, []byte, []byte, error) {
+func (l *archive) LoadIndex(context.Context, switchboard.UserID) (string, []byte, []byte, error) {
 	return "", nil, nil, nil
 }
 
-func (l *library) Heads(context.Context, switchboard.UserID) ([]thread.Entry, error) {
+func (l *archive) Heads(context.Context, switchboard.UserID) ([]thread.Entry, error) {
 	return l.heads, nil
 }
 
-func (l *library) Since(context.Context, switchboard.UserID, uint64) ([]thread.Entry, error) {
+func (l *archive) Since(context.Context, switchboard.UserID, uint64) ([]thread.Entry, error) {
 	return l.since()
 }
 
-func (l *library) SaveIndex(_ context.Context, _ switchboard.UserID, list []byte) (string, error) {
+func (l *archive) SaveIndex(_ context.Context, _ switchboard.UserID, list []byte) (string, error) {
 	l.saved = list
 	return "base", nil
 }
@@ -48,7 +48,7 @@ func head(i int, seq uint64) thread.Entry {
 // came just before is not yet. Nobody would read the hole again, for its newest entry is in the log.
 func TestStoreWhole(t *testing.T) {
 	for _, broken := range []error{nil, errors.New("the store cannot be read")} {
-		l := &library{}
+		l := &archive{}
 		for i := range storeFrom {
 			l.heads = append(l.heads, head(i, uint64(i)+1))
 		}

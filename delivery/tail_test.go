@@ -50,7 +50,7 @@ func following(t *testing.T, j Journal, f Feed) (*Broadcaster, *tail) {
 func TestTailIsWellAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &quiet{well: make(chan struct{})}
-		b, _ := following(t, &library{}, q)
+		b, _ := following(t, &archive{}, q)
 		synctest.Wait()
 		if b.Ready() == nil {
 			t.Error("ready, and the log does not answer")
@@ -65,14 +65,14 @@ func TestTailIsWellAgain(t *testing.T) {
 
 // stuck is a log whose heads come when they are let go; while they do not, a reader waits until its ctx ends.
 type stuck struct {
-	*library
+	*archive
 	free chan struct{}
 }
 
 func (s stuck) Heads(ctx context.Context, u switchboard.UserID) ([]thread.Entry, error) {
 	select {
 	case <-s.free:
-		return s.library.Heads(ctx, u)
+		return s.archive.Heads(ctx, u)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -82,7 +82,7 @@ func (s stuck) Heads(ctx context.Context, u switchboard.UserID) ([]thread.Entry,
 // ends, nothing is read any more.
 func TestLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := stuck{&library{since: func() ([]thread.Entry, error) { return nil, nil }}, make(chan struct{})}
+		s := stuck{&archive{since: func() ([]thread.Entry, error) { return nil, nil }}, make(chan struct{})}
 		_, tl := following(t, s, &quiet{})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
