@@ -22,19 +22,8 @@ func (x *execution) recordCall(ctx context.Context, p switchboard.EventPayload, 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_, result := p.(*switchboard.ToolCompletedEvent)
-	may := func() error {
-		if held, err := x.heldLocked(); err != nil {
-			return err
-		} else if !held {
-			return errLost
-		}
-		if x.run.Stop != "" && !result {
-			return errStop
-		}
-		return nil
-	}
 	for {
-		if err := may(); err != nil {
+		if err := x.may(); err != nil && !(result && err == errStop) {
 			return err
 		}
 		stored, err := x.put(ctx, p, thread.Header{Usage: u})
@@ -42,7 +31,7 @@ func (x *execution) recordCall(ctx context.Context, p switchboard.EventPayload, 
 			return err
 		}
 		if _, start := p.(*switchboard.ToolExecutingEvent); stored && start { // what was read with it may forbid it
-			return may()
+			return x.may()
 		}
 		if stored {
 			return nil

@@ -64,13 +64,8 @@ func (x *execution) store(ctx context.Context, p switchboard.EventPayload, h thr
 	x.t.mu.Lock()
 	defer x.t.mu.Unlock()
 	for {
-		if held, err := x.heldLocked(); err != nil {
+		if err := x.may(); err != nil {
 			return err
-		} else if !held {
-			return errLost
-		}
-		if x.run.Stop != "" {
-			return errStop
 		}
 		stored, err := x.put(ctx, p, h)
 		if err != nil {

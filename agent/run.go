@@ -210,6 +210,19 @@ func (x *execution) heldLocked() (bool, error) {
 	return true, nil
 }
 
+// may says why nothing more may be written: errLost, or errStop if the run is to be stopped. Called with mu held.
+func (x *execution) may() error {
+	if held, err := x.heldLocked(); err != nil {
+		return err
+	} else if !held {
+		return errLost
+	}
+	if x.run.Stop != "" {
+		return errStop
+	}
+	return nil
+}
+
 // watch folds what people do while a step is in work: a stop ends it, and so does a newer claim.
 func (x *execution) watch(ctx context.Context, stop context.CancelCauseFunc) {
 	t := x.t
